@@ -1,0 +1,73 @@
+"""loguserapp: the small self-hosted login service."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from pathlib import Path
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import errors, guards, headers, instance, logs, metrics
+from app.accounts import keys, passwords, revocation, tokens
+from app.config import Config
+from app.extensions import bcrypt, csrf, db, engine_options, jwt, migrate
+from app.forms import MAX_BODY_BYTES, MAX_FIELDS
+from app.requests import StrictRequest
+from app.routes import home, login, meta, register, resource
+
+ROOT = Path(__file__).parent.parent
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """Make the application.
+
+    Args:
+        config: its settings; those of the environment where there are none.
+
+    Raises:
+        ConfigError: a setting is unknown, missing or malformed.
+
+    """
+    config = config or Config.from_environment()
+    app = Flask(__name__, instance_path=str(config.instance_path))
+    _configure(app, config)
+
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(ROOT / "migrations"))
+    bcrypt.init_app(app)
+    jwt.init_app(app)
+    csrf.init_app(app)
+
+    for concern in (logs, metrics, errors, headers, guards, passwords, keys, revocation):
+        concern.init_app(app)
+    for room in (home, register, login, resource, meta):
+        app.register_blueprint(room.blueprint)
+    guards.demand_marks(app)
+    return app
+
+
+def _configure(app: Flask, config: Config) -> None:
+    """Tell Flask and its extensions what the settings mean for them."""
+    secret = config.secret_key.encode() or instance.read_or_create(
+        config.instance_path / "secret_key", lambda: secrets.token_urlsafe(48).encode()
+    )
+    app.extensions["settings"] = config
+    app.extensions["secret"] = secret
+    app.testing = config.testing
+    app.secret_key = hmac.digest(secret, b"cookies", "sha256")
+    app.request_class = StrictRequest
+    app.url_map.strict_slashes = False
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
+        MAX_FORM_PARTS=MAX_FIELDS,
+        SQLALCHEMY_DATABASE_URI=config.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(config.database_url, config.threads),
+    )
+    tokens.init_app(app)
+    if config.trusted_proxies:
+        proxies = config.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]

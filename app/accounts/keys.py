@@ -1,0 +1,200 @@
+"""The keyring: the key that signs access tokens, the next one, and those that still verify.
+
+A key is published before it signs and stays published until the last token that it signed has
+expired, so that a rotation refuses nobody. All workers of all replicas read one file; they
+notice a change of it within a second, or at once when a token names a key they do not know.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from flask import Flask, current_app
+
+from app import instance
+from app.config import Config
+
+# Longer than the five minutes for which others may keep our key set.
+PUBLISH_SECONDS = 600
+_LOOK_EVERY = 1.0
+
+
+@dataclass(frozen=True)
+class Key:
+    """One signing key.
+
+    Attributes:
+        kid: its name, the RFC 7638 thumbprint of its public half.
+        private_pem: both halves, PKCS#8 in PEM.
+        signs_from: Unix time from which it signs.
+
+    """
+
+    kid: str
+    private_pem: str
+    signs_from: float
+
+    @cached_property
+    def private_key(self) -> ec.EllipticCurvePrivateKey:
+        """What signs."""
+        key = serialization.load_pem_private_key(self.private_pem.encode(), password=None)
+        return cast("ec.EllipticCurvePrivateKey", key)
+
+    @cached_property
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        """What verifies."""
+        return self.private_key.public_key()
+
+    @property
+    def public_jwk(self) -> dict[str, str]:
+        """The public half as a JSON Web Key (RFC 7517, 7518 §6.2.1)."""
+        use = {"kid": self.kid, "use": "sig", "alg": "ES256"}
+        return _public_members(self.public_key) | use
+
+
+class Keyring:
+    """The keys of one instance folder."""
+
+    def __init__(self, path: Path, token_life: int) -> None:
+        """Open the keyring, making its first key where there is none.
+
+        Args:
+            path: the file that holds the keys.
+            token_life: seconds for which an access token lives.
+
+        """
+        self._path = path
+        self._token_life = token_life
+        self._looked_at = float("-inf")
+        self._stamp: tuple[int, int] | None = None
+        self._keys: list[Key] = []
+        instance.read_or_create(path, lambda: _dump([_new_key(signs_from=time.time())]))
+        self._refresh()
+
+    def all(self) -> list[Key]:
+        """Every key whose tokens are still good, oldest first; the next one is the last."""
+        self._refresh()
+        now = time.time()
+        successors = [*(key.signs_from for key in self._keys[1:]), float("inf")]
+        return [
+            key
+            for key, replaced_at in zip(self._keys, successors, strict=True)
+            if replaced_at + self._token_life > now
+        ]
+
+    def current(self) -> Key:
+        """The key that signs now."""
+        now = time.time()
+        signing = [key for key in self.all() if key.signs_from <= now]
+        return signing[-1] if signing else self.all()[0]
+
+    def find(self, kid: str) -> Key | None:
+        """The key of this name, or None. Nothing outside the keyring is ever looked at."""
+        for attempt in ("known", "reread"):
+            for key in self.all():
+                if key.kid == kid:
+                    return key
+            if attempt == "known":
+                self._refresh(now=True)
+        return None
+
+    def jwks(self) -> dict[str, Any]:
+        """The public keys as a JSON Web Key Set (RFC 7517 §5)."""
+        return {"keys": [key.public_jwk for key in self.all()]}
+
+    def rotate(self, publish_seconds: float = PUBLISH_SECONDS) -> Key:
+        """Make a new key, published now, that signs after a while.
+
+        Args:
+            publish_seconds: how long others get to notice it before it signs.
+
+        """
+        key = _new_key(signs_from=time.time() + publish_seconds)
+        self._save([*self.all(), key])
+        return key
+
+    def retire(self, kid: str) -> None:
+        """Take a key out at once: every token that it signed is refused from now on.
+
+        Raises:
+            KeyError: there is no such key.
+            ValueError: it is the only key that could sign.
+
+        """
+        left = [key for key in self.all() if key.kid != kid]
+        if len(left) == len(self.all()):
+            raise KeyError(kid)
+        if not left:
+            raise ValueError(kid)
+        self._save(left)
+
+    def _save(self, keys: list[Key]) -> None:
+        instance.replace(self._path, _dump(sorted(keys, key=lambda key: key.signs_from)))
+        self._refresh(now=True)
+
+    def _refresh(self, *, now: bool = False) -> None:
+        if not now and time.monotonic() - self._looked_at < _LOOK_EVERY:
+            return
+        status = self._path.stat()
+        stamp = (status.st_mtime_ns, status.st_ino)
+        if stamp != self._stamp:
+            self._keys = [Key(**entry) for entry in json.loads(self._path.read_bytes())]
+            self._stamp = stamp
+        self._looked_at = time.monotonic()
+
+
+def init_app(app: Flask) -> None:
+    """Open the application's keyring."""
+    config: Config = app.extensions["settings"]
+    app.extensions["keyring"] = Keyring(
+        config.instance_path / "keyring.json", config.access_token_ttl
+    )
+
+
+def keyring() -> Keyring:
+    """The keyring of the running application."""
+    ring: Keyring = current_app.extensions["keyring"]
+    return ring
+
+
+def _new_key(signs_from: float) -> Key:
+    private = ec.generate_private_key(ec.SECP256R1())
+    members = _public_members(private.public_key())
+    canonical = json.dumps(members, sort_keys=True, separators=(",", ":"))
+    pem = private.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return Key(_base64url(hashlib.sha256(canonical.encode()).digest()), pem.decode(), signs_from)
+
+
+def _public_members(key: ec.EllipticCurvePublicKey) -> dict[str, str]:
+    point = key.public_numbers()
+    return {
+        "crv": "P-256",
+        "kty": "EC",
+        "x": _base64url(point.x.to_bytes(32, "big")),
+        "y": _base64url(point.y.to_bytes(32, "big")),
+    }
+
+
+def _dump(keys: list[Key]) -> bytes:
+    entries = [
+        {"kid": key.kid, "private_pem": key.private_pem, "signs_from": key.signs_from}
+        for key in keys
+    ]
+    return json.dumps(entries, indent=2).encode()
+
+
+def _base64url(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")

@@ -1,0 +1,149 @@
+"""Passwords: which are good enough, and how they are hashed and checked."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar, cast
+
+from flask import Flask, current_app
+from zxcvbn import zxcvbn
+
+from app.accounts.errors import BusyError
+from app.config import Config, settings
+from app.extensions import bcrypt
+
+MIN_CHARACTERS = 8
+# What bcrypt reads. More would be cut off in silence, so more is refused (ASVS 5.0, 6.2.8).
+MAX_BYTES = 72
+MIN_GUESSES = 10_000
+
+# Version, cost, 16 bytes of salt (the last of its 22 characters holds two bits), 23 of digest.
+_BCRYPT_HASH = re.compile(
+    r"\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}"
+)
+
+T = TypeVar("T")
+
+
+def normalize(password: str) -> str:
+    """The one spelling (NFC) of a password that keyboards write differently."""
+    return unicodedata.normalize("NFC", password)
+
+
+def weakness(password: str, *, own_words: list[str]) -> str | None:
+    """Say what a person must change in a password, or None if it is good.
+
+    Args:
+        password: as typed.
+        own_words: the person's username and e-mail, which a guesser tries first.
+
+    """
+    password = normalize(password)
+    if len(password) < MIN_CHARACTERS:
+        return f"Use at least {MIN_CHARACTERS} characters."
+    if len(password.encode()) > MAX_BYTES:
+        return f"Use at most {MAX_BYTES} bytes (most letters are one byte)."
+    if zxcvbn(password, user_inputs=own_words)["guesses"] < MIN_GUESSES:
+        return "That password is among the first that a guesser tries. Use another."
+    return None
+
+
+def hash_password(password: str) -> str:
+    """Return the bcrypt hash to store.
+
+    Raises:
+        BusyError: too many passwords wait already.
+
+    """
+    rounds = settings().bcrypt_log_rounds
+    return _pool().run(lambda: _hash(normalize(password), rounds))
+
+
+def verify(password: str, stored: str | None) -> bool:
+    """Tell whether a password belongs to a stored hash, with the same work whatever the answer.
+
+    An account that does not exist (`stored` is None), a password that bcrypt cannot read and a
+    hash made at a lower cost all take as long as a check at today's cost (ASVS 5.0, 6.3.8).
+
+    Raises:
+        BusyError: too many passwords wait already.
+
+    """
+    rounds = settings().bcrypt_log_rounds
+    return _pool().run(lambda: _verify(normalize(password), stored, rounds))
+
+
+def needs_rehash(stored: str) -> bool:
+    """Tell whether a stored hash was made at a lower cost than today's."""
+    return _cost(stored) < settings().bcrypt_log_rounds
+
+
+def _hash(password: str, rounds: int) -> str:
+    return cast("str", bcrypt.generate_password_hash(password, rounds).decode("ascii"))
+
+
+def _verify(password: str, stored: str | None, rounds: int) -> bool:
+    readable = 0 < len(password.encode()) <= MAX_BYTES and "\0" not in password
+    if stored is None or not readable or not _BCRYPT_HASH.fullmatch(stored):
+        _hash("equal work", rounds)
+        return False
+    good = bool(bcrypt.check_password_hash(stored, password))
+    if not good:
+        # 2^c + (2^c + 2^(c+1) + … + 2^(r-1)) = 2^r: one hash of each cost in between makes up
+        # for what an older hash was cheaper.
+        for missing in range(_cost(stored), rounds):
+            _hash("equal work", missing)
+    return good
+
+
+def _cost(stored: str) -> int:
+    return int(stored[4:6])
+
+
+class HashingPool:
+    """Threads that hash at the lowest priority, and a bounded queue before them.
+
+    bcrypt takes a core for a quarter of a second and lets go of the interpreter meanwhile. At
+    nice 19 the threads that hash use every idle core, yet give way at once to those that answer
+    requests; and at most half of the worker's threads may wait here, so the rest stay free.
+    """
+
+    def __init__(self, threads: int, waiting: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, "hashing", initializer=_yield_to_others)
+        self._places = threading.BoundedSemaphore(waiting)
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Do the work in the pool and return its result.
+
+        Raises:
+            BusyError: every place to wait is taken.
+
+        """
+        if not self._places.acquire(blocking=False):
+            raise BusyError
+        try:
+            return self._pool.submit(work).result()
+        finally:
+            self._places.release()
+
+
+def init_app(app: Flask) -> None:
+    """Give the application its hashing pool."""
+    config: Config = app.extensions["settings"]
+    app.extensions["hashing"] = HashingPool(os.cpu_count() or 1, max(1, config.threads // 2))
+
+
+def _pool() -> HashingPool:
+    pool: HashingPool = current_app.extensions["hashing"]
+    return pool
+
+
+def _yield_to_others() -> None:
+    if sys.platform == "linux":  # elsewhere a priority belongs to the whole process
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)

@@ -1,0 +1,47 @@
+"""Files that only this service may read: made once, shared by all its workers."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def read_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
+    """Return the file's content, making it first where there is none.
+
+    Of several processes that start together one makes the file and all read the same content.
+
+    Args:
+        path: where the file is; its folder is made as well, for the owner alone.
+        make: makes the content; called at most once.
+
+    Raises:
+        OSError: the folder cannot be written, or the file cannot be read.
+
+    """
+    if not path.exists():
+        draft = _write_beside(path, make())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_bytes()
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Put new content in the file's place; a reader sees the old content or the new, whole."""
+    _write_beside(path, content).replace(path)
+
+
+def _write_beside(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return Path(name)

@@ -1,0 +1,111 @@
+"""The tables. Migrations own them; a test holds the two equal."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime
+
+from sqlalchemy import DateTime, ForeignKey, Index, MetaData, String, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+# Bytes decide, on MySQL as on SQLite, and the name exists on MariaDB too.
+TABLE_OPTIONS = {
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_bin",
+    "mariadb_charset": "utf8mb4",
+    "mariadb_collate": "utf8mb4_bin",
+    # A number is never given twice, so that a token of a deleted account stays nobody's.
+    "sqlite_autoincrement": True,
+}
+
+
+class Base(DeclarativeBase):
+    """What every table has in common: the names of its constraints."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+        }
+    )
+
+
+def utcnow() -> datetime:
+    """The time now in UTC, in whole seconds and without a zone, as every table keeps it."""
+    return datetime.now(UTC).replace(microsecond=0, tzinfo=None)
+
+
+def lookup_key(text: str) -> str:
+    """The form of a username or e-mail in which two spellings of one name are equal."""
+    return unicodedata.normalize("NFC", text).casefold()
+
+
+class User(Base):
+    """A person's account. The first four columns are the assignment's."""
+
+    __tablename__ = "user"
+
+    id: Mapped[int] = mapped_column(primary_key=True, comment="Number of the account, never reused")
+    username: Mapped[str] = mapped_column(String(80), comment="Name as the person wrote it")
+    email: Mapped[str | None] = mapped_column(
+        String(120), comment="E-mail as the person wrote it, or NULL"
+    )
+    password: Mapped[str | None] = mapped_column(
+        String(200), comment="bcrypt hash, or NULL where there is no password"
+    )
+    username_key: Mapped[str] = mapped_column(
+        String(255), comment="username without regard to case: decides uniqueness"
+    )
+    email_key: Mapped[str | None] = mapped_column(
+        String(255),
+        comment="email without regard to case: decides uniqueness; NULL: no login by it",
+    )
+    created_at: Mapped[datetime | None] = mapped_column(
+        DateTime, comment="Registered at, UTC; NULL: before this column existed"
+    )
+    disabled_at: Mapped[datetime | None] = mapped_column(
+        DateTime, comment="Shut out since, UTC; NULL: may log in"
+    )
+
+    __table_args__ = (
+        UniqueConstraint("username_key"),
+        UniqueConstraint("email_key"),
+        {"comment": "Accounts: one row for each person", **TABLE_OPTIONS},
+    )
+
+
+class Session(Base):
+    """One login on one device: its refresh tokens count up, nothing token-like is kept."""
+
+    __tablename__ = "session"
+
+    id: Mapped[int] = mapped_column(primary_key=True, comment="Number of the login (claim sid)")
+    user_id: Mapped[int | None] = mapped_column(
+        ForeignKey("user.id", ondelete="SET NULL"), comment="Whose; NULL: the account is gone"
+    )
+    created_at: Mapped[datetime] = mapped_column(DateTime, comment="Logged in at, UTC")
+    last_used_at: Mapped[datetime] = mapped_column(DateTime, comment="Last login or refresh, UTC")
+    rotation: Mapped[int] = mapped_column(comment="Which refresh token is current, from 0")
+    rotated_at: Mapped[datetime] = mapped_column(
+        DateTime, comment="When the current refresh token was made, UTC"
+    )
+    expires_at: Mapped[datetime] = mapped_column(
+        DateTime, comment="When the current refresh token ends, UTC"
+    )
+    access_expires_at: Mapped[datetime] = mapped_column(
+        DateTime, comment="When the last access token made here ends, UTC"
+    )
+    revoked_at: Mapped[datetime | None] = mapped_column(
+        DateTime, comment="Ended at, UTC; NULL: alive. Set it to end the login"
+    )
+    address: Mapped[str] = mapped_column(String(45), comment="Client address at login")
+    user_agent: Mapped[str] = mapped_column(String(255), comment="Client program at login")
+
+    __table_args__ = (
+        Index("ix_session_user_id", "user_id"),
+        # All that the revocation list asks for, in the order in which it asks.
+        Index("ix_session_live", "access_expires_at", "revoked_at", "user_id"),
+        {"comment": "Logins: one row for each, ended by revoked_at", **TABLE_OPTIONS},
+    )

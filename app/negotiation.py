@@ -1,0 +1,67 @@
+"""Is this a browser or a program, and the reply for each."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Response, g, has_request_context, jsonify, make_response, render_template, request
+
+from app.accounts.sessions import Origin
+
+# Under this prefix there are only programs, whatever they say they accept.
+_PROGRAMS_ONLY = "/api/"
+
+
+def is_browser() -> bool:
+    """Whether a person's browser asks: its Accept prefers HTML to JSON."""
+    if "browser" not in g:
+        g.browser = _prefers_html()
+    answer: bool = g.browser
+    return answer
+
+
+def origin() -> Origin:
+    """Where the request comes from; forwarded addresses only from trusted proxies."""
+    return Origin(request.remote_addr or "", request.user_agent.string)
+
+
+def page(template: str, status: int = 200, /, **context: Any) -> Response:
+    """Reply with a page."""
+    return make_response(render_template(template, **context), status)
+
+
+def data(body: dict[str, Any], status: int = 200) -> Response:
+    """Reply with JSON."""
+    response = jsonify(body)
+    response.status_code = status
+    return response
+
+
+def local_path(text: str | None, default: str = "/") -> str:
+    """The address to go on to, if it is surely one of this site, else the default.
+
+    Browsers read a backslash as a slash and skip tabs and line ends, so that any of them could
+    turn a path into another host (ASVS 5.0, 3.7.2).
+    """
+    if not text or not text.startswith("/") or text.startswith("//") or not text.isprintable():
+        return default
+    if "\\" in text or not text.isascii() or " " in text:
+        return default
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return default
+    return default if parts.scheme or parts.netloc else text
+
+
+def request_id() -> str | None:
+    """The number under which the log knows this request."""
+    return g.get("request_id") if has_request_context() else None
+
+
+def _prefers_html() -> bool:
+    if request.path.startswith(_PROGRAMS_ONLY) or "html" not in request.headers.get("Accept", ""):
+        return False
+    accept = request.accept_mimetypes
+    return accept["text/html"] > max(accept["application/json"], accept["application/problem+json"])

@@ -1,0 +1,1 @@
+"""Thin views: read, call an account rule, reply."""

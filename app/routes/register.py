@@ -1,0 +1,44 @@
+"""POST /register, and its form."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, flash, redirect
+from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.wrappers import Response as AnyResponse
+
+from app.accounts import registration
+from app.accounts.errors import AccountError
+from app.config import settings
+from app.errors import refused
+from app.forms import RegistrationForm, read
+from app.guards import public
+from app.negotiation import data, is_browser, page
+
+blueprint = Blueprint("register", __name__)
+
+
+@blueprint.get("/register")
+@public
+def form() -> Response:
+    """Show a person the form."""
+    if not is_browser():
+        raise MethodNotAllowed(["POST"])
+    return page("register.html", form=RegistrationForm(formdata=None))
+
+
+@blueprint.post("/register")
+@public
+def register() -> AnyResponse:
+    """Make an account."""
+    form = read(RegistrationForm)
+    try:
+        profile = registration.register(**form.values())
+    except AccountError as error:
+        return refused(error, "register.html", form)
+    if is_browser():
+        flash("Your account is made. Log in with it.", "success")
+        return redirect("/login", 303)
+    user = {"id": profile.id, "username": profile.username, "email": profile.email}
+    response = data({"message": "User registered successfully", "user": user}, 201)
+    response.headers["Location"] = f"{settings().public_url}/api/auth/me/"
+    return response

@@ -1,0 +1,88 @@
+"""The server: checks, migrates, and hands over to Granian. Run as `python -m app.server`."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import shutil
+import socket
+import sys
+import tempfile
+
+from flask_migrate import upgrade
+from granian import Granian
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import create_app
+from app.config import Config, ConfigError
+
+# A request that runs gets this long to end when the server is told to.
+_GRACE_SECONDS = 10
+
+
+def main() -> None:
+    """Serve until a signal comes; whatever stops the start is said in one line."""
+    try:
+        config = Config.from_environment()
+        _check_port(config)
+        _migrate(config)
+    except ConfigError as error:
+        sys.exit(f"loguserapp: {error}")
+    except SQLAlchemyError as error:
+        cause = str(getattr(error, "orig", error)).splitlines()[0]
+        sys.exit(f"loguserapp: the database at DATABASE_URL cannot be used: {cause}")
+    except OSError as error:
+        sys.exit(f"loguserapp: {error}")
+    print(f"loguserapp: open {config.public_url}", flush=True)  # noqa: T201
+    figures = tempfile.mkdtemp(prefix="loguserapp-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
+    try:
+        _serve(config)
+    finally:
+        shutil.rmtree(figures, ignore_errors=True)
+
+
+def _check_port(config: Config) -> None:
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((config.host, config.port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise ConfigError(
+                    f"port {config.port} is in use. Stop what uses it, "
+                    f"or take another: PORT={config.port + 1} make run"
+                ) from None
+            raise ConfigError(f"cannot listen on HOST {config.host}: {error.strerror}.") from None
+
+
+def _migrate(config: Config) -> None:
+    with create_app(config).app_context():
+        upgrade()
+
+
+def _serve(config: Config) -> None:
+    # Workers are forked, so that they share what is loaded already and start at once.
+    multiprocessing.set_start_method("fork", force=True)
+    server = Granian(
+        "wsgi:app",
+        address=config.host,
+        port=config.port,
+        interface=Interfaces.WSGI,
+        workers=config.workers,
+        blocking_threads=config.threads,
+        http1_settings=HTTP1Settings(header_read_timeout=10_000),
+        log_level=LogLevels.error,
+        respawn_failed_workers=True,
+        workers_kill_timeout=_GRACE_SECONDS,
+    )
+    server.serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,297 @@
+"""What every test may ask for: a database, an application on it, a client, a real server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_migrate import upgrade
+from sqlalchemy import create_engine, text
+
+from app import create_app
+from app.config import Config
+from app.extensions import db
+
+ROOT = Path(__file__).parent.parent
+CI = os.environ.get("CI") == "true"
+DUMMY = {"username": "dummyuser", "email": "dummy@dummy.com", "password": "dummy1234"}
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def missing(what: str) -> None:
+    """Skip a test whose tool is not on this machine; where everything must run, fail it."""
+    if CI:
+        pytest.fail(f"{what} is missing")
+    pytest.skip(f"{what} is missing")
+
+
+# --- databases ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def mysql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a MySQL server, without a database: TEST_DATABASE_URL or one of our own."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield given.replace("mysql://", "mysql+pymysql://", 1).rstrip("/")
+        return
+    program = next(filter(None, map(_which, ("mysqld", "mariadbd"))), None)
+    if program is None:
+        missing("MySQL (TEST_DATABASE_URL, or mysqld or mariadbd on the PATH)")
+    with private_mysql(program, tmp_path_factory.mktemp("mysql")) as url:
+        yield url
+
+
+@contextmanager
+def private_mysql(program: str, folder: Path) -> Iterator[str]:
+    """Run a server of our own on a temporary folder and a free port of the loopback address."""
+    folder.chmod(0o755)
+    data, port, user = folder / "data", free_port(), "root" if os.geteuid() == 0 else ""
+    common = ["--no-defaults", f"--datadir={data}", *([f"--user={user}"] if user else [])]
+    version = subprocess.run([program, "--version"], check=True, capture_output=True, text=True)
+    if "mariadb" in version.stdout.lower():
+        installer = _which("mariadb-install-db") or _which("mysql_install_db")
+        prepare = [installer, *common, "--auth-root-authentication-method=normal", "--skip-test-db"]
+    else:
+        prepare = [program, *common, "--initialize-insecure"]
+        common.append("--mysqlx=OFF")
+    subprocess.run(prepare, check=True, capture_output=True)
+    start = [
+        program, *common, f"--port={port}", "--bind-address=127.0.0.1",
+        f"--socket={folder / 's'}", f"--pid-file={folder / 'pid'}",
+        "--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0",
+    ]  # fmt: skip
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(start, stderr=log)
+    try:
+        url = f"mysql+pymysql://root@127.0.0.1:{port}"
+        wait_until(lambda: _answers(url), f"{program} to start", seconds=60)
+        yield url
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@pytest.fixture(scope="session")
+def mysql_migrated(mysql_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One migrated MySQL database for the whole run."""
+    with mysql_database(mysql_server) as url:
+        migrate_database(url, tmp_path_factory.mktemp("instance"))
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One migrated SQLite file, to be copied."""
+    folder = tmp_path_factory.mktemp("sqlite")
+    migrate_database(f"sqlite:///{folder / 'template.db'}", folder)
+    return folder / "template.db"
+
+
+@pytest.fixture(params=["sqlite", "mysql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty, migrated database: each test runs on SQLite and on MySQL."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("sqlite_migrated"), tmp_path / "test.db")
+        return f"sqlite:///{tmp_path / 'test.db'}"
+    url = request.getfixturevalue("mysql_migrated")
+    empty_tables(url)
+    return url
+
+
+@pytest.fixture(params=["sqlite", "mysql"])
+def bare_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without any table."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'bare.db'}"
+        return
+    with mysql_database(request.getfixturevalue("mysql_server")) as url:
+        yield url
+
+
+@contextmanager
+def mysql_database(server: str) -> Iterator[str]:
+    """A MySQL database of this name's own, dropped afterwards."""
+    name = f"loguserapp_test_{os.getpid()}_{time.monotonic_ns()}"
+    execute(f"{server}/", f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    try:
+        yield f"{server}/{name}"
+    finally:
+        execute(f"{server}/", f"DROP DATABASE {name}")
+
+
+def migrate_database(url: str, instance: Path, **options: Any) -> None:
+    with create_app(make_config(url, instance)).app_context():
+        upgrade(**options)
+
+
+def execute(url: str, *statements: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+def empty_tables(url: str) -> None:
+    execute(url, "DELETE FROM session", "DELETE FROM user")
+
+
+# --- the application ---------------------------------------------------------------------------
+
+
+def make_config(url: str, instance: Path, **settings: Any) -> Config:
+    """Settings for a test: bcrypt at its lowest cost."""
+    cheap = {"bcrypt_log_rounds": 4, "testing": True, "workers": 1}
+    return Config(database_url=url, instance_path=instance, **(cheap | settings))
+
+
+@pytest.fixture
+def make_app(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Flask]]:
+    """Make applications on the test's database; each is closed afterwards."""
+    apps = []
+
+    def make(**settings: Any) -> Flask:
+        apps.append(create_app(make_config(database_url, tmp_path / "instance", **settings)))
+        return apps[-1]
+
+    yield make
+    for app in apps:
+        close(app)
+
+
+def close(app: Flask) -> None:
+    app.extensions["revocations"].stop()
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Flask:
+    return make_app()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def dummy(client: FlaskClient) -> dict[str, str]:
+    """The assignment's account, registered."""
+    answer = client.post("/register", data=DUMMY)
+    assert answer.status_code == 201, answer.text
+    return DUMMY
+
+
+@pytest.fixture
+def tokens(client: FlaskClient, dummy: dict[str, str]) -> dict[str, Any]:
+    """What logging in answers."""
+    answer = client.post("/login", data=dummy)
+    assert answer.status_code == 200, answer.text
+    return answer.get_json()
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+# --- a real server -----------------------------------------------------------------------------
+
+
+@dataclass
+class Server:
+    """A service as `make run` starts it."""
+
+    url: str
+    process: subprocess.Popen[str]
+    instance: Path
+    log: Path
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Callable[..., AbstractContextManager[Server]]:
+    """Start services as `make run` does: serve(database_url, WORKERS="2", …)."""
+
+    @contextmanager
+    def start(
+        database_url: str, instance: Path | None = None, **environment: str
+    ) -> Iterator[Server]:
+        port = free_port()
+        instance = instance or tmp_path / "served"
+        log = tmp_path / f"server-{port}.log"
+        settings = {
+            "DATABASE_URL": database_url, "INSTANCE_PATH": str(instance), "PORT": str(port),
+            "BCRYPT_LOG_ROUNDS": "10", "WORKERS": "2",
+        }  # fmt: skip
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "app.server"],
+                cwd=ROOT, env=clean_environment() | settings | environment,
+                stdout=output, stderr=output, text=True,
+            )  # fmt: skip
+        server = Server(f"http://127.0.0.1:{port}", process, instance, log)
+        try:
+            wait_until(
+                lambda: process.poll() is not None or _healthy(server.url), "the server to start"
+            )
+            assert process.poll() is None, log.read_text()
+            yield server
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+    return start
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without any setting of the service."""
+    return {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(true: Callable[[], Any], what: str, seconds: float = 30) -> None:
+    """Look every few milliseconds until something holds; fail when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.02)
+
+
+def _healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=2) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def _answers(url: str) -> bool:
+    try:
+        execute(f"{url}/", "SELECT 1")
+    except Exception:  # noqa: BLE001 - whatever it is, the server is not there yet
+        return False
+    return True
+
+
+def _which(program: str) -> str | None:
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+    return shutil.which(program, path=path)
