@@ -9,13 +9,13 @@ from pathlib import Path
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import errors, guards, headers, instance, logs, metrics
+from app import cli, errors, guards, headers, instance, logs, metrics
 from app.accounts import keys, passwords, revocation, tokens
 from app.config import Config
 from app.extensions import bcrypt, csrf, db, engine_options, jwt, migrate
 from app.forms import MAX_BODY_BYTES, MAX_FIELDS
 from app.requests import StrictRequest
-from app.routes import home, login, meta, register, resource
+from app.routes import account, auth_api, home, login, meta, register, resource
 
 ROOT = Path(__file__).parent.parent
 
@@ -40,9 +40,9 @@ def create_app(config: Config | None = None) -> Flask:
     jwt.init_app(app)
     csrf.init_app(app)
 
-    for concern in (logs, metrics, errors, headers, guards, passwords, keys, revocation):
+    for concern in (logs, metrics, errors, headers, guards, passwords, keys, revocation, cli):
         concern.init_app(app)
-    for room in (home, register, login, resource, meta):
+    for room in (home, register, login, resource, account, auth_api, meta):
         app.register_blueprint(room.blueprint)
     guards.demand_marks(app)
     return app

@@ -52,6 +52,19 @@ _DETAILS = {
     500: "Something broke on our side. It has been noted; try again, or tell whoever runs this.",
     503: "The database does not answer just now. Nothing was lost; try again in a few seconds.",
 }
+# What a page says in large letters; a program gets the phrase of the status.
+_HEADINGS = {
+    400: "That did not come through",
+    401: "Log in first",
+    403: "That is not for you",
+    404: "There is nothing here",
+    405: "This address does something else",
+    413: "That is too large",
+    415: "That kind of content is not read here",
+    429: "That was too often",
+    500: "Something broke on our side",
+    503: "Back in a moment",
+}
 _CSRF = "This page and your cookie do not belong together. Reload the page and send it again."
 RETRY_SECONDS = 5
 
@@ -85,7 +98,12 @@ def problem(
     if is_browser():
         g.setdefault("person", None)  # asking anew could fail as the request did
         response = page(
-            "error.html", status, status=status, title=title, detail=detail, request_id=request_id()
+            "error.html",
+            status,
+            status=status,
+            title=_HEADINGS.get(status, title),
+            detail=detail,
+            request_id=request_id(),
         )
     else:
         members = {"type": "about:blank", "title": title, "status": status}

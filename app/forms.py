@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import parse_qsl
 
@@ -24,6 +24,7 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_FIELDS = 100
 MAX_EMAIL = 120
 _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,78}[A-Za-z0-9]")
+PASSWORD_HINT = "At least 8 characters. A short sentence works well."
 _ABSENT = object()
 
 
@@ -86,7 +87,7 @@ class Fields(FlaskForm):  # type: ignore[misc]
             if name in self:
                 self[name].errors = messages
         if not error.errors:
-            self.form_errors = [error.detail]
+            self.form_errors = [f"{error.detail}. {error.advice}" if error.advice else error.detail]
 
 
 class RegistrationForm(Fields):
@@ -98,11 +99,7 @@ class RegistrationForm(Fields):
         description="3 to 80 letters, digits, dots, underscores or hyphens.",
     )
     email = StringField("E-mail", [check_email], description="For example, you@example.com.")
-    password = PasswordField(
-        "Password",
-        [check_new_password],
-        description="At least 8 characters. A short sentence works well.",
-    )
+    password = PasswordField("Password", [check_new_password], description=PASSWORD_HINT)
 
 
 class LoginForm(Fields):
@@ -112,8 +109,78 @@ class LoginForm(Fields):
     password = PasswordField("Password")
 
 
+class ProfileForm(Fields):
+    """Another username, another e-mail or both, confirmed with the password."""
+
+    username = RegistrationForm.username
+    email = RegistrationForm.email
+    current_password = PasswordField("Current password")
+    optional = frozenset({"username", "email"})
+
+    def values(self) -> dict[str, str]:
+        """What was sent, which must be at least one thing to change."""
+        values = super().values()
+        if values.keys() == {"current_password"}:
+            raise ValidationError({"non_field_errors": ["Send a username, an email or both."]})
+        return values
+
+
+class PasswordForm(Fields):
+    """Another password; `own_words` are the person's username and e-mail."""
+
+    current_password = PasswordField("Current password")
+    new_password = PasswordField("New password", [check_new_password], description=PASSWORD_HINT)
+    own_words: Sequence[str] = ()
+
+
+class NewPasswordForm(Fields):
+    """A password that somebody else sets; `own_words` are the person's username and e-mail."""
+
+    password = PasswordField("Password", [check_new_password])
+    own_words: Sequence[str] = ()
+
+
+class ConfirmationForm(Fields):
+    """The password once more, before something that cannot be undone."""
+
+    current_password = PasswordField("Current password")
+
+
+class RefreshForm(Fields):
+    """A refresh token to exchange."""
+
+    refresh = StringField("Refresh token")
+
+
+class VerifyForm(Fields):
+    """A token of either kind to judge."""
+
+    token = StringField("Token")
+
+
+class LogoutForm(Fields):
+    """The refresh token of the session to end, under either of its names."""
+
+    refresh_token = StringField("Refresh token")
+    refresh = StringField("Refresh token")
+    optional = frozenset({"refresh_token", "refresh"})
+
+    def token(self) -> str:
+        """The token that was sent.
+
+        Raises:
+            ValidationError: there is none.
+
+        """
+        values = self.values()
+        token = values.get("refresh_token") or values.get("refresh")
+        if token is None:
+            raise ValidationError({"refresh_token": ["This field is required."]})
+        return token
+
+
 class TokenForm(Fields):
-    """A token to look at."""
+    """A token that a person pastes."""
 
     token = TextAreaField("Access token", description="Paste the token that logging in gave you.")
 
@@ -136,18 +203,23 @@ def read(form_class: type[F], **attributes: Any) -> F:
         RequestEntityTooLarge: the body is larger than 64 KiB, or has too many parts.
 
     """
-    return fill(form_class, _body(), **attributes)
+    return fill(form_class, _body(), for_person=is_browser(), **attributes)
 
 
-def fill(form_class: type[F], body: Mapping[str, Any], **attributes: Any) -> F:
-    """Fill a form from values by name."""
+def fill(
+    form_class: type[F], body: Mapping[str, Any], *, for_person: bool = False, **attributes: Any
+) -> F:
+    """Fill a form from values by name; messages are for a person or for a program."""
     form = form_class(formdata=None)
     for name, value in attributes.items():
         setattr(form, name, value)
     faults = {}
     sent = MultiDict[str, str]()
     for name, field in form._fields.items():
-        fault = _fault(field, body.get(name, _ABSENT), optional=name in form.optional)
+        value = body.get(name, _ABSENT)
+        fault = _fault(value, optional=name in form.optional)
+        if for_person and value in (_ABSENT, ""):
+            fault = f"Enter your {field.label.text[:1].lower()}{field.label.text[1:]}."
         if fault:
             faults[name] = [fault]
         elif name in body:
@@ -171,10 +243,8 @@ def _validate(form: Fields, sent: Iterable[str]) -> None:
             field.data = None
 
 
-def _fault(field: Field, value: object, *, optional: bool) -> str | None:
-    """Why a value is no string to speak of, in SimpleJWT's words, or in a person's for a page."""
-    if is_browser() and value in (_ABSENT, ""):
-        return f"Enter your {field.label.text[:1].lower()}{field.label.text[1:]}."
+def _fault(value: object, *, optional: bool) -> str | None:
+    """Why a value is no string to speak of, in SimpleJWT's words."""
     if value is _ABSENT:
         return None if optional else "This field is required."
     if value is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any, TypeVar
@@ -119,6 +119,13 @@ def sign_in(grant: Grant) -> Person:
     session["person"] = astuple(who)
     g.person = who
     return who
+
+
+def renamed(username: str) -> None:
+    """Know the signed-in person by another name from now on."""
+    who: Person = replace(g.person, username=username)
+    session["person"] = astuple(who)
+    g.person = who
 
 
 def sign_out() -> None:

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from flask import Response, g, has_request_context, jsonify, make_response, render_template, request
 
 from app.accounts.sessions import Origin
+from app.accounts.users import Profile
+from app.config import settings
 
 # Under this prefix there are only programs, whatever they say they accept.
 _PROGRAMS_ONLY = "/api/"
@@ -31,10 +33,18 @@ def page(template: str, status: int = 200, /, **context: Any) -> Response:
     return make_response(render_template(template, **context), status)
 
 
-def data(body: dict[str, Any], status: int = 200) -> Response:
+def data(body: Any, status: int = 200) -> Response:
     """Reply with JSON."""
     response = jsonify(body)
     response.status_code = status
+    return response
+
+
+def registered(profile: Profile) -> Response:
+    """Tell a program that an account is made, and where it is."""
+    user = {"id": profile.id, "username": profile.username, "email": profile.email}
+    response = data({"message": "User registered successfully", "user": user}, 201)
+    response.headers["Location"] = f"{settings().public_url}/api/auth/me/"
     return response
 
 

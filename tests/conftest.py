@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,41 +50,70 @@ def mysql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given:
         yield given.replace("mysql://", "mysql+pymysql://", 1).rstrip("/")
         return
-    program = next(filter(None, map(_which, ("mysqld", "mariadbd"))), None)
-    if program is None:
-        missing("MySQL (TEST_DATABASE_URL, or mysqld or mariadbd on the PATH)")
-    with private_mysql(program, tmp_path_factory.mktemp("mysql")) as url:
-        yield url
+    with private_mysql(tmp_path_factory.mktemp("mysql")) as server:
+        yield server.url
+
+
+class PrivateMySQL:
+    """A server of our own on a temporary folder and a free port, to be stopped and started."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        folder.chmod(0o755)
+        self._folder = folder
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        user = "root" if os.geteuid() == 0 else ""
+        common = [
+            "--no-defaults", f"--datadir={folder / 'data'}", *([f"--user={user}"] if user else []),
+        ]  # fmt: skip
+        version = subprocess.run([program, "--version"], check=True, capture_output=True, text=True)
+        if "mariadb" in version.stdout.lower():
+            installer = _which("mariadb-install-db") or _which("mysql_install_db")
+            prepare = [
+                installer, *common, "--auth-root-authentication-method=normal", "--skip-test-db",
+            ]  # fmt: skip
+        else:
+            prepare = [program, *common, "--initialize-insecure"]
+            common.append("--mysqlx=OFF")
+        subprocess.run(prepare, check=True, capture_output=True)
+        self._start = [
+            program, *common, f"--port={self._port}", "--bind-address=127.0.0.1",
+            f"--socket={folder / 's'}", f"--pid-file={folder / 'pid'}",
+            "--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0",
+        ]  # fmt: skip
+        self.url = f"mysql+pymysql://root@127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Run it on the data that is there, and come back when it answers."""
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(self._start, stderr=log)
+        wait_until(lambda: _answers(self.url), "MySQL to start", seconds=60)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Kill (SIGKILL), silence (SIGSTOP) or wake (SIGCONT) it."""
+        self._process.send_signal(number)
+        if number == signal.SIGKILL:
+            self._process.wait()
+
+    def stop(self) -> None:
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.terminate()
+            self._process.wait()
 
 
 @contextmanager
-def private_mysql(program: str, folder: Path) -> Iterator[str]:
-    """Run a server of our own on a temporary folder and a free port of the loopback address."""
-    folder.chmod(0o755)
-    data, port, user = folder / "data", free_port(), "root" if os.geteuid() == 0 else ""
-    common = ["--no-defaults", f"--datadir={data}", *([f"--user={user}"] if user else [])]
-    version = subprocess.run([program, "--version"], check=True, capture_output=True, text=True)
-    if "mariadb" in version.stdout.lower():
-        installer = _which("mariadb-install-db") or _which("mysql_install_db")
-        prepare = [installer, *common, "--auth-root-authentication-method=normal", "--skip-test-db"]
-    else:
-        prepare = [program, *common, "--initialize-insecure"]
-        common.append("--mysqlx=OFF")
-    subprocess.run(prepare, check=True, capture_output=True)
-    start = [
-        program, *common, f"--port={port}", "--bind-address=127.0.0.1",
-        f"--socket={folder / 's'}", f"--pid-file={folder / 'pid'}",
-        "--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0",
-    ]  # fmt: skip
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(start, stderr=log)
+def private_mysql(folder: Path) -> Iterator[PrivateMySQL]:
+    """Run a MySQL or MariaDB that is found on the PATH, for one purpose alone."""
+    program = next(filter(None, map(_which, ("mysqld", "mariadbd"))), None)
+    if program is None:
+        missing("MySQL (TEST_DATABASE_URL, or mysqld or mariadbd on the PATH)")
+    server = PrivateMySQL(program, folder)
     try:
-        url = f"mysql+pymysql://root@127.0.0.1:{port}"
-        wait_until(lambda: _answers(url), f"{program} to start", seconds=60)
-        yield url
+        server.start()
+        yield server
     finally:
-        server.terminate()
-        server.wait()
+        server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -101,12 +132,18 @@ def sqlite_migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "template.db"
 
 
+@pytest.fixture
+def sqlite_url(sqlite_migrated: Path, tmp_path: Path) -> str:
+    """An empty, migrated SQLite database."""
+    shutil.copy(sqlite_migrated, tmp_path / "test.db")
+    return f"sqlite:///{tmp_path / 'test.db'}"
+
+
 @pytest.fixture(params=["sqlite", "mysql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest) -> str:
     """An empty, migrated database: each test runs on SQLite and on MySQL."""
     if request.param == "sqlite":
-        shutil.copy(request.getfixturevalue("sqlite_migrated"), tmp_path / "test.db")
-        return f"sqlite:///{tmp_path / 'test.db'}"
+        return request.getfixturevalue("sqlite_url")
     url = request.getfixturevalue("mysql_migrated")
     empty_tables(url)
     return url
@@ -146,8 +183,22 @@ def execute(url: str, *statements: str) -> None:
     engine.dispose()
 
 
+def select(url: str, query: str) -> list[tuple[Any, ...]]:
+    """The rows that a query finds, as somebody beside the service sees them."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        rows = [tuple(row) for row in connection.execute(text(query))]
+    engine.dispose()
+    return rows
+
+
 def empty_tables(url: str) -> None:
     execute(url, "DELETE FROM session", "DELETE FROM user")
+
+
+def stored_rows(url: str) -> int:
+    """How many rows the service keeps, accounts and sessions together."""
+    return sum(select(url, f"SELECT count(*) FROM {table}")[0][0] for table in ("user", "session"))
 
 
 # --- the application ---------------------------------------------------------------------------
@@ -222,39 +273,40 @@ class Server:
     log: Path
 
 
+@contextmanager
+def run_server(
+    folder: Path, database_url: str, instance: Path | None = None, **environment: str
+) -> Iterator[Server]:
+    """Start a service as `make run` does, and stop it."""
+    port = free_port()
+    instance = instance or folder / "served"
+    log = folder / f"server-{port}.log"
+    settings = {
+        "DATABASE_URL": database_url, "INSTANCE_PATH": str(instance), "PORT": str(port),
+        "BCRYPT_LOG_ROUNDS": "10", "WORKERS": "2",
+    }  # fmt: skip
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app.server"],
+            cwd=ROOT, env=clean_environment() | settings | environment,
+            stdout=output, stderr=output, text=True,
+        )  # fmt: skip
+    server = Server(f"http://127.0.0.1:{port}", process, instance, log)
+    try:
+        wait_until(
+            lambda: process.poll() is not None or _healthy(server.url), "the server to start"
+        )
+        assert process.poll() is None, log.read_text()
+        yield server
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
 @pytest.fixture
 def serve(tmp_path: Path) -> Callable[..., AbstractContextManager[Server]]:
     """Start services as `make run` does: serve(database_url, WORKERS="2", …)."""
-
-    @contextmanager
-    def start(
-        database_url: str, instance: Path | None = None, **environment: str
-    ) -> Iterator[Server]:
-        port = free_port()
-        instance = instance or tmp_path / "served"
-        log = tmp_path / f"server-{port}.log"
-        settings = {
-            "DATABASE_URL": database_url, "INSTANCE_PATH": str(instance), "PORT": str(port),
-            "BCRYPT_LOG_ROUNDS": "10", "WORKERS": "2",
-        }  # fmt: skip
-        with log.open("w") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "app.server"],
-                cwd=ROOT, env=clean_environment() | settings | environment,
-                stdout=output, stderr=output, text=True,
-            )  # fmt: skip
-        server = Server(f"http://127.0.0.1:{port}", process, instance, log)
-        try:
-            wait_until(
-                lambda: process.poll() is not None or _healthy(server.url), "the server to start"
-            )
-            assert process.poll() is None, log.read_text()
-            yield server
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-
-    return start
+    return partial(run_server, tmp_path)
 
 
 def clean_environment() -> dict[str, str]:

@@ -9,6 +9,7 @@ class AccountError(Exception):
     Attributes:
         code: the stable name that programs compare.
         detail: what happened and what to do next, for a person.
+        advice: what to do next, where the detail says only what happened.
         errors: messages by field name, empty where no field is at fault.
         retry_after: seconds after which trying again makes sense, or None.
 
@@ -16,6 +17,7 @@ class AccountError(Exception):
 
     code = "error"
     detail = "That did not work."
+    advice = ""
     retry_after: int | None = None
 
     def __init__(self, errors: dict[str, list[str]] | None = None) -> None:
@@ -48,6 +50,7 @@ class InvalidCredentialsError(AccountError):
 
     code = "invalid_credentials"
     detail = "Invalid credentials"
+    advice = "Check the username and the password, and try again."
 
 
 class WrongPasswordError(AccountError):

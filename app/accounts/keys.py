@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from app.config import Config
 # Longer than the five minutes for which others may keep our key set.
 PUBLISH_SECONDS = 600
 _LOOK_EVERY = 1.0
+
+_log = logging.getLogger("loguserapp.audit")
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,7 @@ class Keyring:
         """
         key = _new_key(signs_from=time.time() + publish_seconds)
         self._save([*self.all(), key])
+        _log.info("key", extra={"kid": key.kid, "outcome": "made"})
         return key
 
     def retire(self, kid: str) -> None:
@@ -136,6 +140,7 @@ class Keyring:
         if not left:
             raise ValueError(kid)
         self._save(left)
+        _log.warning("key", extra={"kid": kid, "outcome": "retired"})
 
     def _save(self, keys: list[Key]) -> None:
         instance.replace(self._path, _dump(sorted(keys, key=lambda key: key.signs_from)))

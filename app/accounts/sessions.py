@@ -175,15 +175,18 @@ def log_out_by_refresh(token: str) -> None:
 
     """
     facts = tokens.read_refresh(token)
-    if not _revoke(Session.id == facts.session_id, Session.user_id == facts.user_id):
+    if not _log_out(Session.id == facts.session_id, Session.user_id == facts.user_id):
         raise TokenRevokedError
-    _log.info("logout", extra={"user_id": facts.user_id, "session_id": facts.session_id})
 
 
-def log_out(session_id: int) -> None:
-    """End a session; one that is over already stays over."""
-    ended = _revoke(Session.id == session_id)
-    _log.info("logout", extra={"user_id": ended and ended[0].user_id, "session_id": session_id})
+def log_out(session_id: int) -> int:
+    """End a session and say whether it was alive: 1, or 0 where it was over already."""
+    return _log_out(Session.id == session_id)
+
+
+def log_out_everywhere(user_id: int) -> int:
+    """End all sessions of a person and say how many."""
+    return _log_out(Session.user_id == user_id)
 
 
 def renew(session_id: int) -> Grant:
@@ -209,7 +212,7 @@ def renew(session_id: int) -> Grant:
     return _grant(session, user)
 
 
-def list_sessions(user_id: int, current_id: int) -> list[SessionInfo]:
+def list_sessions(user_id: int, current_id: int | None = None) -> list[SessionInfo]:
     """A person's living sessions, the one used last first."""
     living = (
         select(Session)
@@ -240,9 +243,8 @@ def revoke(user_id: int, session_id: int) -> None:
         NotFoundError: the person has no such living session.
 
     """
-    if not _revoke(Session.id == session_id, Session.user_id == user_id):
+    if not _log_out(Session.id == session_id, Session.user_id == user_id):
         raise NotFoundError
-    _log.info("logout", extra={"user_id": user_id, "session_id": session_id})
 
 
 def end_all(user_id: int, *, keep: int | None = None) -> Sequence[Session]:
@@ -363,6 +365,13 @@ def _mark(*where: ColumnElement[bool]) -> Sequence[Session]:
     for session in ended:
         session.revoked_at = utcnow()
     return ended
+
+
+def _log_out(*where: ColumnElement[bool]) -> int:
+    ended = _revoke(*where)
+    for session in ended:
+        _log.info("logout", extra={"user_id": session.user_id, "session_id": session.id})
+    return len(ended)
 
 
 def _revoke(*where: ColumnElement[bool]) -> Sequence[Session]:

@@ -22,6 +22,32 @@ class Profile:
     created_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What whoever runs the service may know of an account; times are UTC."""
+
+    id: int
+    username: str
+    email: str | None
+    created_at: datetime | None
+    disabled_at: datetime | None
+
+
+def list_all() -> list[Account]:
+    """Every account, by number."""
+    return [_account(user) for user in db.session.scalars(select(User).order_by(User.id))]
+
+
+def account(user_id: int) -> Account:
+    """What whoever runs the service may know of this account.
+
+    Raises:
+        NotFoundError: there is none, or none any more.
+
+    """
+    return _account(get(user_id))
+
+
 def find_by_name(name: str) -> User | None:
     """The account of a username or e-mail in any spelling of its case, or None."""
     key = lookup_key(name)
@@ -56,6 +82,21 @@ def profile(user_id: int) -> Profile:
     return profile_of(get(user_id))
 
 
+def own_words(user_id: int) -> list[str]:
+    """What a guesser of this account's password would try first.
+
+    Raises:
+        NotFoundError: there is none, or none any more.
+
+    """
+    own = profile(user_id)
+    return [own.username, own.email or ""]
+
+
 def profile_of(user: User) -> Profile:
     """The account as plain values."""
     return Profile(user.id, user.username, user.email, user.created_at)
+
+
+def _account(user: User) -> Account:
+    return Account(user.id, user.username, user.email, user.created_at, user.disabled_at)

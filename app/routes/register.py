@@ -8,11 +8,10 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from app.accounts import registration
 from app.accounts.errors import AccountError
-from app.config import settings
 from app.errors import refused
 from app.forms import RegistrationForm, read
 from app.guards import public
-from app.negotiation import data, is_browser, page
+from app.negotiation import is_browser, page, registered
 
 blueprint = Blueprint("register", __name__)
 
@@ -38,7 +37,4 @@ def register() -> AnyResponse:
     if is_browser():
         flash("Your account is made. Log in with it.", "success")
         return redirect("/login", 303)
-    user = {"id": profile.id, "username": profile.username, "email": profile.email}
-    response = data({"message": "User registered successfully", "user": user}, 201)
-    response.headers["Location"] = f"{settings().public_url}/api/auth/me/"
-    return response
+    return registered(profile)
