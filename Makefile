@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format sql lock clean
+.PHONY: help run test lint format sql pictures lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ format: .venv/.dev ## bring the code into the one style
 sql: .venv/.runtime ## write sql/loguserapp.sql from the migrations
 	@$(BIN)/python -m app.schema > sql/loguserapp.sql.new && mv sql/loguserapp.sql.new sql/loguserapp.sql
 
+pictures: .venv/.dev ## take the pictures of the documentation anew (needs Chromium)
+	@mkdir -p docs/images && $(BIN)/python docs/pictures.py
+
 lock: ## pin every dependency with its hashes (needs uv)
 	@uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 		-p 3.11 pyproject.toml -o requirements.txt
@@ -33,15 +36,17 @@ lock: ## pin every dependency with its hashes (needs uv)
 		-p 3.11 pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
 
 clean: ## remove the virtual environment and caches; the instance folder stays
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis node_modules
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/node/node_modules
 
 .venv/.runtime: requirements.txt | .venv/.python
 	@echo "loguserapp: installing the dependencies (only the first time)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
-.venv/.dev: requirements-dev.txt .venv/.runtime
+.venv/.dev: requirements-dev.txt tests/node/package-lock.json .venv/.runtime
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@{ command -v npm >/dev/null && npm ci --prefix tests/node --loglevel=error --no-audit --no-fund >/dev/null; } || \
+		echo "loguserapp: npm is missing or failed; the tests with Node.js programs are skipped"
 	@touch $@
 
 .venv/.python:
