@@ -4,16 +4,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format sql pictures lock clean
+.PHONY: help run test test-compose bench lint format sql backup restore rolling-update pictures lock clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 run: .venv/.runtime ## serve on http://127.0.0.1:5000; the first time set everything up
 	@exec $(BIN)/python -m app.server
 
 test: .venv/.dev ## run every test
 	@exec $(BIN)/python -m pytest
+
+test-compose: .venv/.dev ## run the production stack and break it (needs Docker; 5 minutes)
+	@exec $(BIN)/python -m pytest -m compose -s -v tests/system/test_compose.py
 
 lint: .venv/.dev ## check style, types and known flaws of dependencies
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
@@ -26,17 +29,31 @@ format: .venv/.dev ## bring the code into the one style
 sql: .venv/.runtime ## write sql/loguserapp.sql from the migrations
 	@$(BIN)/python -m app.schema > sql/loguserapp.sql.new && mv sql/loguserapp.sql.new sql/loguserapp.sql
 
+backup: ## write database and keys of the production stack into backups/, or FILE=…
+	@exec deploy/backup.sh
+
+restore: ## bring a backup into an empty production stack: FILE=backups/…
+	@exec deploy/restore.sh
+
+rolling-update: ## put a new version in the running one's place, replica by replica
+	@exec deploy/rolling-update.sh
+
+bench: .venv/.runtime .venv/peers/.done ## measure the service beside its peers (10 minutes; Node.js, wrk, Docker if there)
+	@exec $(BIN)/python -m benchmarks
+
 pictures: .venv/.dev ## take the pictures of the documentation anew (needs Chromium)
-	@mkdir -p docs/images && $(BIN)/python docs/pictures.py
+	@mkdir -p docs/images && $(BIN)/python docs/pictures.py && $(BIN)/python docs/social/walk.py
 
 lock: ## pin every dependency with its hashes (needs uv)
 	@uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 		-p 3.11 pyproject.toml -o requirements.txt
 	@uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 		-p 3.11 pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
+	@uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+		-p 3.11 benchmarks/requirements.in -o benchmarks/requirements.txt
 
 clean: ## remove the virtual environment and caches; the instance folder stays
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/node/node_modules
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/node/node_modules benchmarks/peers/node_modules
 
 .venv/.runtime: requirements.txt | .venv/.python
 	@echo "loguserapp: installing the dependencies (only the first time)"
@@ -47,6 +64,13 @@ clean: ## remove the virtual environment and caches; the instance folder stays
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@{ command -v npm >/dev/null && npm ci --prefix tests/node --loglevel=error --no-audit --no-fund >/dev/null; } || \
 		echo "loguserapp: npm is missing or failed; the tests with Node.js programs are skipped"
+	@touch $@
+
+.venv/peers/.done: benchmarks/requirements.txt benchmarks/peers/package-lock.json | .venv/.python
+	@$(PYTHON) -m venv .venv/peers
+	@.venv/peers/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r benchmarks/requirements.txt
+	@{ command -v npm >/dev/null && npm ci --prefix benchmarks/peers --loglevel=error --no-audit --no-fund >/dev/null; } || \
+		echo "loguserapp: npm is missing or failed; the table will say so"
 	@touch $@
 
 .venv/.python:

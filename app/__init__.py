@@ -5,17 +5,18 @@ from __future__ import annotations
 import hmac
 import secrets
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import cli, errors, guards, headers, instance, logs, metrics
-from app.accounts import keys, passwords, revocation, tokens
-from app.config import Config
+from app import assets, cli, errors, guards, headers, instance, logs, metrics, providers
+from app.accounts import keys, limits, passwords, revocation, tokens
+from app.config import Config, check_secret
 from app.extensions import bcrypt, csrf, db, engine_options, jwt, migrate
 from app.forms import MAX_BODY_BYTES, MAX_FIELDS
-from app.requests import StrictRequest
-from app.routes import account, auth_api, home, login, meta, register, resource
+from app.routes import account, auth_api, docs, home, login, meta, register, resource, social
+from app.service import Service
 
 ROOT = Path(__file__).parent.parent
 
@@ -31,7 +32,7 @@ def create_app(config: Config | None = None) -> Flask:
 
     """
     config = config or Config.from_environment()
-    app = Flask(__name__, instance_path=str(config.instance_path))
+    app = Service(__name__, instance_path=str(config.instance_path))
     _configure(app, config)
 
     db.init_app(app)
@@ -40,24 +41,39 @@ def create_app(config: Config | None = None) -> Flask:
     jwt.init_app(app)
     csrf.init_app(app)
 
-    for concern in (logs, metrics, errors, headers, guards, passwords, keys, revocation, cli):
+    for concern in (
+        logs,
+        metrics,
+        errors,
+        headers,
+        assets,
+        guards,
+        passwords,
+        keys,
+        revocation,
+        limits,
+        providers,
+        cli,
+    ):
         concern.init_app(app)
-    for room in (home, register, login, resource, account, auth_api, meta):
+    for room in (home, register, login, social, resource, account, auth_api, meta, docs):
         app.register_blueprint(room.blueprint)
     guards.demand_marks(app)
     return app
 
 
-def _configure(app: Flask, config: Config) -> None:
+def _configure(app: Service, config: Config) -> None:
     """Tell Flask and its extensions what the settings mean for them."""
-    secret = config.secret_key.encode() or instance.read_or_create(
-        config.instance_path / "secret_key", lambda: secrets.token_urlsafe(48).encode()
-    )
+    secret = config.secret_key.encode()
+    if not secret:
+        file = config.instance_path / "secret_key"
+        secret = instance.read_or_create(file, lambda: secrets.token_urlsafe(48).encode())
+        check_secret(secret.decode("utf-8", "replace"), str(file))
     app.extensions["settings"] = config
     app.extensions["secret"] = secret
     app.testing = config.testing
     app.secret_key = hmac.digest(secret, b"cookies", "sha256")
-    app.request_class = StrictRequest
+    app.public_address = urlsplit(config.public_url)
     app.url_map.strict_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config.update(

@@ -16,7 +16,7 @@ from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.accounts import registration, sessions, users
+from app.accounts import limits, registration, sessions, social, users
 from app.accounts.errors import AccountError, NotFoundError
 from app.accounts.keys import PUBLISH_SECONDS, keyring
 from app.forms import NewPasswordForm, RegistrationForm, fill
@@ -147,8 +147,10 @@ def revoke_sessions(session_id: int | None, name: str | None, *, as_json: bool) 
 @as_json
 @with_appcontext
 def purge(days: int, *, as_json: bool) -> None:
-    """Delete sessions that ended long ago."""
+    """Delete sessions that ended long ago, one-time codes and counts whose time is over."""
     with _refusals():
+        social.purge()
+        limits.purge()
         _print([{"deleted": sessions.purge(timedelta(days=days))}], as_json=as_json)
 
 

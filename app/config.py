@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from sqlalchemy.exc import ArgumentError
 
 MIN_SECRET_BYTES = 32
 MIN_BCRYPT_ROUNDS = 10
+DISCOVERY = "/.well-known/openid-configuration"
 
 
 class ConfigError(Exception):
@@ -42,6 +44,22 @@ class Config:
     refresh_token_ttl: int = 1_209_600
     session_max_age: int = 7_776_000
     bcrypt_log_rounds: int = 12
+    ratelimit_enabled: bool = True
+    ratelimit_storage_uri: str = "database://"
+    google_client_id: str = ""
+    google_client_secret: str = field(default="", repr=False)
+    google_discovery_url: str = f"https://accounts.google.com{DISCOVERY}"
+    facebook_client_id: str = ""
+    facebook_client_secret: str = field(default="", repr=False)
+    # The version of Facebook's API stands here alone.
+    facebook_graph_url: str = "https://graph.facebook.com/v24.0"
+    facebook_authorize_url: str = ""
+    oidc_name: str = ""
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = field(default="", repr=False)
+    client_redirect_urls: tuple[str, ...] = ()
+    social_demo: bool = False
     testing: bool = False
 
     def __post_init__(self) -> None:
@@ -49,23 +67,31 @@ class Config:
         put = object.__setattr__  # a frozen dataclass fills its own derived fields this way
         put(self, "instance_path", self.instance_path.absolute())
         put(self, "database_url", _database_url(self.database_url, self.instance_path))
-        put(self, "public_url", _public_url(self.public_url or f"http://{self.host}:{self.port}"))
-        if self.secret_key:
-            _check_secret(self.secret_key)
         for name, low, high in _RANGES:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ConfigError(f"{name.upper()} is {value}: it must be from {low} to {high}.")
+        put(self, "public_url", _public_url(self.public_url or f"http://{self.host}:{self.port}"))
+        if self.secret_key:
+            check_secret(self.secret_key, "SECRET_KEY")
         if self.bcrypt_log_rounds < MIN_BCRYPT_ROUNDS and not self.testing:
             raise ConfigError(
                 f"BCRYPT_LOG_ROUNDS is {self.bcrypt_log_rounds}: "
                 f"it must be at least {MIN_BCRYPT_ROUNDS} outside tests."
             )
+        put(self, "facebook_authorize_url", self.facebook_authorize_url or _dialog_url(self))
+        _check_social(self)
 
     @property
     def https(self) -> bool:
         """Whether people reach the service over https, so that cookies must be Secure."""
         return self.public_url.startswith("https://")
+
+    @property
+    def providers(self) -> dict[str, str]:
+        """The outside identity providers that are set up: what a person calls each, by name."""
+        labels = {"google": "Google", "facebook": "Facebook", "oidc": self.oidc_name}
+        return {name: label for name, label in labels.items() if getattr(self, f"{name}_client_id")}
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Config:
@@ -97,13 +123,42 @@ _RANGES = (
 _INTEGERS = {name for name, _, _ in _RANGES}
 _SETTINGS = [name.upper() for name in Config.__dataclass_fields__ if name != "testing"]
 # A variable that begins like one of our settings can only be a misspelt one.
-_FAMILIES = ("ACCESS_TOKEN_", "REFRESH_TOKEN_", "SESSION_MAX_", "BCRYPT_", "TRUSTED_PROX")
+_FAMILIES = (
+    "ACCESS_TOKEN_", "REFRESH_TOKEN_", "SESSION_MAX_", "BCRYPT_", "TRUSTED_PROX", "RATELIMIT_",
+    "GOOGLE_CLIENT_", "GOOGLE_DISCOVERY_", "FACEBOOK_CLIENT_", "FACEBOOK_GRAPH_",
+    "FACEBOOK_AUTHORIZE_", "OIDC_", "CLIENT_REDIRECT_", "SOCIAL_DEMO",
+)  # fmt: skip
+# Of each provider: what makes it usable, all or none of it.
+_SOCIAL = {
+    "google": ("google_client_id", "google_client_secret"),
+    "facebook": ("facebook_client_id", "facebook_client_secret"),
+    "oidc": ("oidc_name", "oidc_issuer", "oidc_client_id", "oidc_client_secret"),
+}
+_SOCIAL_URLS = (
+    "google_discovery_url", "facebook_graph_url", "facebook_authorize_url", "oidc_issuer",
+)  # fmt: skip
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_SWITCHES = {"RATELIMIT_ENABLED", "SOCIAL_DEMO"}
+_YES_OR_NO = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
 def settings() -> Config:
     """The settings of the running application."""
     config: Config = current_app.extensions["settings"]
     return config
+
+
+def check_secret(secret: str, where: str) -> None:
+    """Refuse a secret that could be guessed.
+
+    Raises:
+        ConfigError: it is short or repeats itself; `where` is the name it is told by.
+
+    """
+    if len(secret.encode()) < MIN_SECRET_BYTES:
+        raise ConfigError(f"{where} is shorter than {MIN_SECRET_BYTES} bytes.")
+    if len(set(secret)) < MIN_SECRET_BYTES // 4:
+        raise ConfigError(f"{where} repeats a few characters: make it random.")
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
@@ -130,7 +185,7 @@ def _text(environ: Mapping[str, str], name: str) -> str | None:
         text = environ[name]
     else:
         return None
-    if not text:
+    if not text.strip():
         raise ConfigError(f"{name} is empty: give it a value or leave it out.")
     return text
 
@@ -140,6 +195,12 @@ def _parse(name: str, text: str) -> object:
         if not (text.isascii() and text.isdigit()):
             raise ConfigError(f"{name} must be a whole number.")
         return int(text)
+    if name in _SWITCHES:
+        if text.lower() not in _YES_OR_NO:
+            raise ConfigError(f"{name} must be true or false.")
+        return _YES_OR_NO[text.lower()]
+    if name == "CLIENT_REDIRECT_URLS":
+        return tuple(filter(None, re.split(r"[,\s]+", text)))
     return Path(text) if name == "INSTANCE_PATH" else text
 
 
@@ -170,8 +231,40 @@ def _public_url(text: str) -> str:
     return f"{url.scheme}://{url.netloc}"
 
 
-def _check_secret(secret: str) -> None:
-    if len(secret.encode()) < MIN_SECRET_BYTES:
-        raise ConfigError(f"SECRET_KEY is shorter than {MIN_SECRET_BYTES} bytes.")
-    if len(set(secret)) < MIN_SECRET_BYTES // 4:
-        raise ConfigError("SECRET_KEY repeats a few characters: make it random.")
+def _dialog_url(config: Config) -> str:
+    version = re.search(r"/v\d+\.\d+(?=/?$)", config.facebook_graph_url)
+    return f"https://www.facebook.com{version[0] if version else ''}/dialog/oauth"
+
+
+def _check_social(config: Config) -> None:
+    """Refuse a provider that is half set up, and an address that anybody on the way could read."""
+    for name, parts in _SOCIAL.items():
+        missing = [part.upper() for part in parts if not getattr(config, part)]
+        if missing and len(missing) < len(parts):
+            raise ConfigError(
+                f"{missing[0]} is missing: set it, or leave all of {name.upper()}_ out."
+            )
+    for setting in _SOCIAL_URLS:
+        text = getattr(config, setting)
+        if text and not _is_private(text):
+            raise ConfigError(f"{setting.upper()} must begin with https:// (http:// on localhost).")
+    if not config.google_discovery_url.endswith(DISCOVERY):
+        raise ConfigError(f"GOOGLE_DISCOVERY_URL must end in {DISCOVERY}.")
+    for text in config.client_redirect_urls:
+        if not _is_private(text) or "#" in text:
+            raise ConfigError(
+                f"CLIENT_REDIRECT_URLS has {text}: each must be a whole https:// address "
+                "(http:// on localhost) without a fragment."
+            )
+    if config.social_demo and (config.https or config.host not in _LOOPBACK):
+        raise ConfigError("SOCIAL_DEMO is for one's own machine: not with https, nor another HOST.")
+
+
+def _is_private(text: str) -> bool:
+    """Whether what goes to this address is read by nobody on the way."""
+    try:
+        url = urlsplit(text)
+        good = bool(url.hostname) and url.port != 0 and text.isprintable() and "@" not in url.netloc
+    except ValueError:
+        return False
+    return good and (url.scheme == "https" or (url.scheme == "http" and url.hostname in _LOOPBACK))

@@ -21,15 +21,28 @@ _log = logging.getLogger(__name__)
 # The status of every code that the account rules know.
 _STATUS = {
     "validation_error": 400,
+    "invalid_grant": 400,
+    "sign_in_stale": 400,
     "invalid_credentials": 401,
     "token_missing": 401,
     "token_invalid": 401,
     "token_expired": 401,
     "token_revoked": 401,
     "wrong_password": 403,
+    "account_disabled": 403,
+    "sign_in_again": 403,
+    "provider_declined": 403,
     "not_found": 404,
     "username_taken": 409,
     "email_taken": 409,
+    "connect_needed": 409,
+    "identity_taken": 409,
+    "last_way_in": 409,
+    "password_set": 409,
+    "too_many_requests": 429,
+    "provider_fault": 502,
+    "provider_timeout": 504,
+    "provider_busy": 503,
     "service_unavailable": 503,
 }
 # The code of every status that has no more to say than itself.
@@ -52,6 +65,8 @@ _DETAILS = {
     500: "Something broke on our side. It has been noted; try again, or tell whoever runs this.",
     503: "The database does not answer just now. Nothing was lost; try again in a few seconds.",
 }
+# Python before 3.13 knows 413 by its former name.
+_TITLES = {413: "Content Too Large"}
 # What a page says in large letters; a program gets the phrase of the status.
 _HEADINGS = {
     400: "That did not come through",
@@ -78,6 +93,7 @@ def problem(
     status: int,
     code: str,
     detail: str,
+    /,
     *,
     errors: dict[str, list[str]] | None = None,
     retry_after: int | None = None,
@@ -94,7 +110,7 @@ def problem(
         more: further members of the JSON object; those above have precedence.
 
     """
-    title = HTTPStatus(status).phrase
+    title = _TITLES.get(status) or HTTPStatus(status).phrase
     if is_browser():
         g.setdefault("person", None)  # asking anew could fail as the request did
         response = page(
@@ -138,7 +154,7 @@ def of_account_error(error: AccountError) -> Response:
 
 def refused(error: AccountError, template: str, form: Fields, **context: Any) -> Response:
     """Show a person the form again with what is wrong; a program gets the error as it is."""
-    if not is_browser() or status_of(error) == HTTPStatus.SERVICE_UNAVAILABLE:
+    if not is_browser() or error.retry_after is not None:
         raise error
     form.show(error)
     response = page(template, status_of(error), form=form, **context)
@@ -172,7 +188,9 @@ def _of_http_error(error: HTTPException) -> Response:
 
 
 def _of_database_failure(error: Exception) -> Response:
-    _log.error("the database does not answer", extra={"error": type(error).__name__})
+    # MySQL's number says which fault it is: 1045 is a wrong password, 1114 a full disk.
+    number = next(iter(getattr(getattr(error, "orig", None), "args", ())), "")
+    _log.error("the database fails", extra={"error": f"{type(error).__name__} {number}".strip()})
     return problem(503, _CODES[503], _DETAILS[503], retry_after=RETRY_SECONDS)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from authlib.integrations.flask_client import OAuth
+from flask import current_app
 from flask_bcrypt import Bcrypt
 from flask_jwt_extended import JWTManager
 from flask_migrate import Migrate
@@ -12,12 +14,17 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import make_url
+from werkzeug.local import LocalProxy
+
+from app.pool import PatientPool
 
 db = SQLAlchemy(session_options={"expire_on_commit": False})
 migrate = Migrate()
 bcrypt = Bcrypt()
 jwt = JWTManager()
 csrf = CSRFProtect()
+# One for each application: Authlib keeps the clients that it made for the first one for ever.
+oauth: OAuth = LocalProxy(lambda: current_app.extensions["authlib.integrations.flask_client"])
 
 # A database that went silent must fail a request within five seconds: one lost ping and one
 # attempt to connect anew stay below that.
@@ -29,6 +36,7 @@ def engine_options(database_url: str, threads: int) -> dict[str, Any]:
     if make_url(database_url).get_backend_name() == "sqlite":
         return {"connect_args": {"timeout": _DATABASE_TIMEOUT}}
     return {
+        "poolclass": PatientPool,
         "pool_size": threads,
         "max_overflow": 2,
         "pool_timeout": _DATABASE_TIMEOUT,

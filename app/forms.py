@@ -50,6 +50,12 @@ def check_email(_form: Form, field: Field) -> None:
     field.data = result.normalized
 
 
+def valid_email(text: str) -> str | None:
+    """An e-mail from elsewhere as the rule writes it, or None where it breaks the rule."""
+    form = fill(EmailForm, {"email": text})
+    return None if form.errors else form.values()["email"]
+
+
 def check_new_password(form: Form, field: Field) -> None:
     """Refuse a password that is too short, too long or too easy to guess."""
     own_words = [form[name].data or "" for name in ("username", "email") if name in form]
@@ -100,6 +106,39 @@ class RegistrationForm(Fields):
     )
     email = StringField("E-mail", [check_email], description="For example, you@example.com.")
     password = PasswordField("Password", [check_new_password], description=PASSWORD_HINT)
+
+
+class EmailForm(Fields):
+    """An e-mail."""
+
+    email = RegistrationForm.email
+
+
+class UsernameForm(Fields):
+    """A username."""
+
+    username = RegistrationForm.username
+
+
+class FirstVisitForm(Fields):
+    """What an account made at a provider still needs from the person."""
+
+    username = RegistrationForm.username
+    email = RegistrationForm.email
+
+
+class FirstPasswordForm(Fields):
+    """A password where there was none; `own_words` are the person's username and e-mail."""
+
+    new_password = PasswordField("New password", [check_new_password], description=PASSWORD_HINT)
+    own_words: Sequence[str] = ()
+
+
+class SocialCodeForm(Fields):
+    """A one-time code and the verifier that it is bound to."""
+
+    code = StringField("Code")
+    code_verifier = StringField("Code verifier")
 
 
 class LoginForm(Fields):
@@ -289,10 +328,7 @@ def _urlencoded(raw: bytes) -> Mapping[str, Any]:
 
 
 def _multipart() -> Mapping[str, Any]:
-    try:
-        pairs = [*request.form.items(multi=True), *request.files.items(multi=True)]
-    except ValueError:
-        raise BadRequest("The multipart form is broken.") from None
+    pairs = [*request.form.items(multi=True), *request.files.items(multi=True)]
     if any(isinstance(value, str) and "\N{REPLACEMENT CHARACTER}" in value for _, value in pairs):
         raise BadRequest("The multipart form is not valid UTF-8.")
     return _unique(pairs)

@@ -163,8 +163,8 @@ class BrowserSessions(SecureCookieSessionInterface):
     """Flask's signed cookie, for browsers alone: a program's cookie is neither read nor set."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """Read the cookie of a browser."""
-        return super().open_session(app, request) if is_browser() else SecureCookieSession()
+        """Read the cookie of a browser; a program has no session that could be written to."""
+        return super().open_session(app, request) if is_browser() else None
 
     def save_session(self, app: Flask, session: SessionMixin, response: FlaskResponse) -> None:
         """Set the cookie of a browser."""
@@ -194,8 +194,7 @@ def _person() -> Person | None:
 
 
 def _renew(who: Person) -> Person:
-    token = session.get("csrf_token")
+    kept = dict(session)  # the form that is open in another tab, a sign-in that began: all go on
     renewed = sign_in(sessions.renew(who.session_id))
-    if token:  # the form that is open in another tab stays good
-        session["csrf_token"] = token
+    session.update(kept | {"person": session["person"]})
     return renewed

@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import uuid
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, g, has_request_context, request
+from flask import has_request_context, request
 
-_FACTS = ("user_id", "session_id", "kid", "outcome", "error")
+from app.service import REQUEST_ID, Service
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+    from app.service import Headers
+
+_FACTS = ("user_id", "session_id", "kid", "provider", "outcome", "limit", "error")
 
 
 class JsonFormatter(logging.Formatter):
@@ -27,14 +33,14 @@ class JsonFormatter(logging.Formatter):
         }
         line |= {name: vars(record)[name] for name in _FACTS if name in vars(record)}
         if has_request_context():
-            line |= {"address": request.remote_addr, "request_id": g.get("request_id")}
+            line |= {"address": request.remote_addr, "request_id": request.environ.get(REQUEST_ID)}
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
         return json.dumps(line)
 
 
-def init_app(app: Flask) -> None:
-    """Send the log to standard error, and give every request a number."""
+def init_app(app: Service) -> None:
+    """Send the log to standard error, and tell every client the number of its request."""
     logger = logging.getLogger("loguserapp")
     for target in (logger, logging.getLogger("app")):
         if not target.handlers:
@@ -43,14 +49,8 @@ def init_app(app: Flask) -> None:
             target.addHandler(handler)
         target.setLevel(logging.INFO)
         target.propagate = app.testing
-    app.before_request(_number)
-    app.after_request(_show_number)
+    app.finishers.append(_show_number)
 
 
-def _number() -> None:
-    g.request_id = uuid.uuid4().hex
-
-
-def _show_number(response: Response) -> Response:
-    response.headers["X-Request-Id"] = g.get("request_id", "")
-    return response
+def _show_number(environ: WSGIEnvironment, _status: str, headers: Headers) -> None:
+    headers.append(("X-Request-Id", environ[REQUEST_ID]))

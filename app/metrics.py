@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from functools import cache
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response, g, request
+from flask import request
+
+from app.service import BEGAN, Service
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
     from prometheus_client import Counter, Histogram
 
+    from app.service import Headers
+
 _METHODS = {"GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS", "PUT"}
+_making = threading.Lock()
 
 
-def init_app(app: Flask) -> None:
+def init_app(app: Service) -> None:
     """Count and time every request."""
-    app.before_request(_start)
-    app.after_request(_count)
+    app.finishers.append(_count)
 
 
 def exposition() -> bytes:
@@ -26,7 +32,8 @@ def exposition() -> bytes:
     from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
     from prometheus_client.multiprocess import MultiProcessCollector
 
-    _figures()
+    with _making:
+        _figures()
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
@@ -51,15 +58,17 @@ def _figures() -> tuple[Counter, Histogram]:
     )
 
 
-def _start() -> None:
-    g.began = time.perf_counter()
+@cache
+def _figures_of(method: str, endpoint: str, status: str) -> tuple[Counter, Histogram]:
+    with _making:  # the library takes no name twice, and many threads get here first
+        requests, seconds = _figures()
+        return requests.labels(method, endpoint, status), seconds.labels(endpoint)
 
 
-def _count(response: Response) -> Response:
-    requests, seconds = _figures()
-    endpoint = request.endpoint or "none"
-    method = request.method if request.method in _METHODS else "other"
-    requests.labels(method, endpoint, str(response.status_code)).inc()
-    if "began" in g:
-        seconds.labels(endpoint).observe(time.perf_counter() - g.began)
-    return response
+def _count(environ: WSGIEnvironment, status: str, _headers: Headers) -> None:
+    method = environ["REQUEST_METHOD"]
+    requests, seconds = _figures_of(
+        method if method in _METHODS else "other", request.endpoint or "none", status[:3]
+    )
+    requests.inc()
+    seconds.observe(time.perf_counter() - environ[BEGAN])

@@ -6,7 +6,7 @@ import unicodedata
 from datetime import UTC, datetime
 
 from sqlalchemy import DateTime, ForeignKey, Index, MetaData, String, UniqueConstraint
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 # Bytes decide, on MySQL as on SQLite, and the name exists on MariaDB too.
 TABLE_OPTIONS = {
@@ -68,6 +68,9 @@ class User(Base):
     disabled_at: Mapped[datetime | None] = mapped_column(
         DateTime, comment="Shut out since, UTC; NULL: may log in"
     )
+    email_verified_at: Mapped[datetime | None] = mapped_column(
+        DateTime, comment="E-mail proven to be the owner's at, UTC; NULL: not proven"
+    )
 
     __table_args__ = (
         UniqueConstraint("username_key"),
@@ -108,4 +111,69 @@ class Session(Base):
         # All that the revocation list asks for, in the order in which it asks.
         Index("ix_session_live", "access_expires_at", "revoked_at", "user_id"),
         {"comment": "Logins: one row for each, ended by revoked_at", **TABLE_OPTIONS},
+    )
+
+
+class Identity(Base):
+    """A person at an outside provider, who signs in to the account with it."""
+
+    __tablename__ = "identity"
+
+    id: Mapped[int] = mapped_column(primary_key=True, comment="Number of the connection")
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey("user.id", ondelete="CASCADE"), comment="Whose account it opens"
+    )
+    provider: Mapped[str] = mapped_column(String(16), comment="google, facebook or oidc")
+    subject: Mapped[str] = mapped_column(
+        String(255), comment="Who it is there: the provider's own number, never the e-mail"
+    )
+    email: Mapped[str | None] = mapped_column(
+        String(255), comment="E-mail as the provider last gave it, or NULL"
+    )
+    created_at: Mapped[datetime] = mapped_column(DateTime, comment="Connected at, UTC")
+    user: Mapped[User] = relationship()
+
+    __table_args__ = (
+        UniqueConstraint("provider", "subject", name="uq_identity_subject"),
+        Index("ix_identity_user_id", "user_id"),
+        {"comment": "Outside identities: one row for each, opening one account", **TABLE_OPTIONS},
+    )
+
+
+class SocialCode(Base):
+    """A one-time code that a front end exchanges for the tokens of a sign-in."""
+
+    __tablename__ = "social_code"
+
+    code_hash: Mapped[str] = mapped_column(
+        String(64), primary_key=True, comment="SHA-256 of the code, which itself is not kept"
+    )
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey("user.id", ondelete="CASCADE"), comment="Who signed in"
+    )
+    challenge: Mapped[str] = mapped_column(
+        String(43), comment="S256 of the verifier that must come with the code (RFC 7636)"
+    )
+    expires_at: Mapped[datetime] = mapped_column(DateTime, comment="Good until, UTC")
+
+    __table_args__ = (
+        Index("ix_social_code_user_id", "user_id"),
+        {"comment": "One-time codes not exchanged yet", **TABLE_OPTIONS},
+    )
+
+
+class Counter(Base):
+    """How often something happened lately, for the limits."""
+
+    __tablename__ = "counter"
+
+    name: Mapped[str] = mapped_column(
+        String(255), primary_key=True, comment="Which limit, and whose address or account"
+    )
+    value: Mapped[int] = mapped_column(comment="How often since it began")
+    expires_at: Mapped[datetime] = mapped_column(DateTime, comment="Begins anew after this, UTC")
+
+    __table_args__ = (
+        Index("ix_counter_expires_at", "expires_at"),
+        {"comment": "Limits: how often an address or account did something", **TABLE_OPTIONS},
     )

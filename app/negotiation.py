@@ -5,21 +5,31 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Response, g, has_request_context, jsonify, make_response, render_template, request
+from flask import (
+    Response,
+    current_app,
+    has_request_context,
+    make_response,
+    render_template,
+    request,
+)
 
 from app.accounts.sessions import Origin
 from app.accounts.users import Profile
 from app.config import settings
+from app.service import REQUEST_ID, WholeResponse
 
 # Under this prefix there are only programs, whatever they say they accept.
 _PROGRAMS_ONLY = "/api/"
+_BROWSER = "loguserapp.browser"
 
 
 def is_browser() -> bool:
     """Whether a person's browser asks: its Accept prefers HTML to JSON."""
-    if "browser" not in g:
-        g.browser = _prefers_html()
-    answer: bool = g.browser
+    environ = request.environ
+    if _BROWSER not in environ:
+        environ[_BROWSER] = "html" in environ.get("HTTP_ACCEPT", "") and _prefers_html()
+    answer: bool = environ[_BROWSER]
     return answer
 
 
@@ -35,9 +45,9 @@ def page(template: str, status: int = 200, /, **context: Any) -> Response:
 
 def data(body: Any, status: int = 200) -> Response:
     """Reply with JSON."""
-    response = jsonify(body)
-    response.status_code = status
-    return response
+    return WholeResponse(
+        f"{current_app.json.dumps(body)}\n", status, content_type="application/json"
+    )
 
 
 def registered(profile: Profile) -> Response:
@@ -67,11 +77,11 @@ def local_path(text: str | None, default: str = "/") -> str:
 
 def request_id() -> str | None:
     """The number under which the log knows this request."""
-    return g.get("request_id") if has_request_context() else None
+    return request.environ.get(REQUEST_ID) if has_request_context() else None
 
 
 def _prefers_html() -> bool:
-    if request.path.startswith(_PROGRAMS_ONLY) or "html" not in request.headers.get("Accept", ""):
+    if request.path.startswith(_PROGRAMS_ONLY):
         return False
     accept = request.accept_mimetypes
     return accept["text/html"] > max(accept["application/json"], accept["application/problem+json"])

@@ -7,18 +7,17 @@ import multiprocessing
 import os
 import shutil
 import socket
-import sys
 import tempfile
 
-from flask_migrate import upgrade
-from granian import Granian
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from sqlalchemy.exc import SQLAlchemyError
 
-from app import create_app
+from app import create_app, demo
+from app.accounts import passwords
 from app.config import Config, ConfigError
+from app.drain import DrainingServer
+from app.upgrade import bring_up_to_date, saying_why
 
 # A request that runs gets this long to end when the server is told to.
 _GRACE_SECONDS = 10
@@ -26,22 +25,18 @@ _GRACE_SECONDS = 10
 
 def main() -> None:
     """Serve until a signal comes; whatever stops the start is said in one line."""
-    try:
+    with saying_why():
         config = Config.from_environment()
+        demo.check(config)
         _check_port(config)
-        _migrate(config)
-    except ConfigError as error:
-        sys.exit(f"loguserapp: {error}")
-    except SQLAlchemyError as error:
-        cause = str(getattr(error, "orig", error)).splitlines()[0]
-        sys.exit(f"loguserapp: the database at DATABASE_URL cannot be used: {cause}")
-    except OSError as error:
-        sys.exit(f"loguserapp: {error}")
+        with create_app(config).app_context():
+            bring_up_to_date()
     print(f"loguserapp: open {config.public_url}", flush=True)  # noqa: T201
     figures = tempfile.mkdtemp(prefix="loguserapp-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
     try:
-        _serve(config)
+        with demo.beside(config):
+            _serve(config)
     finally:
         shutil.rmtree(figures, ignore_errors=True)
 
@@ -61,21 +56,16 @@ def _check_port(config: Config) -> None:
             raise ConfigError(f"cannot listen on HOST {config.host}: {error.strerror}.") from None
 
 
-def _migrate(config: Config) -> None:
-    with create_app(config).app_context():
-        upgrade()
-
-
 def _serve(config: Config) -> None:
     # Workers are forked, so that they share what is loaded already and start at once.
     multiprocessing.set_start_method("fork", force=True)
-    server = Granian(
+    server = DrainingServer(
         "wsgi:app",
         address=config.host,
         port=config.port,
         interface=Interfaces.WSGI,
         workers=config.workers,
-        blocking_threads=config.threads,
+        blocking_threads=config.threads + passwords.WAITING,
         http1_settings=HTTP1Settings(header_read_timeout=10_000),
         log_level=LogLevels.error,
         respawn_failed_workers=True,

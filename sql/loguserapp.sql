@@ -11,7 +11,7 @@ CREATE TABLE alembic_version (
 
 -- Running upgrade  -> 0001
 
-ALTER TABLE alembic_version COMMENT 'Which migration the tables stand at', MODIFY version_num VARCHAR(32) NOT NULL COMMENT 'Name of the newest migration';
+ALTER TABLE alembic_version COMMENT 'Which migration the tables stand at', DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, MODIFY version_num VARCHAR(32) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'Name of the newest migration';
 
 CREATE TABLE user (
     id INTEGER NOT NULL COMMENT 'Number of the account, never reused' AUTO_INCREMENT, 
@@ -52,3 +52,55 @@ CREATE INDEX ix_session_user_id ON session (user_id);
 CREATE INDEX ix_session_live ON session (access_expires_at, revoked_at, user_id);
 
 UPDATE alembic_version SET version_num='0002' WHERE alembic_version.version_num = '0001';
+
+-- Running upgrade 0002 -> 0003
+
+CREATE TABLE identity (
+    id INTEGER NOT NULL COMMENT 'Number of the connection' AUTO_INCREMENT, 
+    user_id INTEGER NOT NULL COMMENT 'Whose account it opens', 
+    provider VARCHAR(16) NOT NULL COMMENT 'google, facebook or oidc', 
+    subject VARCHAR(255) NOT NULL COMMENT 'Who it is there: the provider''s own number, never the e-mail', 
+    email VARCHAR(255) COMMENT 'E-mail as the provider last gave it, or NULL', 
+    created_at DATETIME NOT NULL COMMENT 'Connected at, UTC', 
+    CONSTRAINT pk_identity PRIMARY KEY (id), 
+    CONSTRAINT uq_identity_subject UNIQUE (provider, subject), 
+    CONSTRAINT fk_identity_user_id FOREIGN KEY(user_id) REFERENCES user (id) ON DELETE CASCADE
+)CHARSET=utf8mb4 COMMENT='Outside identities: one row for each, opening one account' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_identity_user_id ON identity (user_id);
+
+UPDATE alembic_version SET version_num='0003' WHERE alembic_version.version_num = '0002';
+
+-- Running upgrade 0003 -> 0004
+
+ALTER TABLE user ADD COLUMN email_verified_at DATETIME COMMENT 'E-mail proven to be the owner''s at, UTC; NULL: not proven';
+
+UPDATE alembic_version SET version_num='0004' WHERE alembic_version.version_num = '0003';
+
+-- Running upgrade 0004 -> 0005
+
+CREATE TABLE social_code (
+    code_hash VARCHAR(64) NOT NULL COMMENT 'SHA-256 of the code, which itself is not kept', 
+    user_id INTEGER NOT NULL COMMENT 'Who signed in', 
+    challenge VARCHAR(43) NOT NULL COMMENT 'S256 of the verifier that must come with the code (RFC 7636)', 
+    expires_at DATETIME NOT NULL COMMENT 'Good until, UTC', 
+    CONSTRAINT pk_social_code PRIMARY KEY (code_hash), 
+    CONSTRAINT fk_social_code_user_id FOREIGN KEY(user_id) REFERENCES user (id) ON DELETE CASCADE
+)CHARSET=utf8mb4 COMMENT='One-time codes not exchanged yet' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_social_code_user_id ON social_code (user_id);
+
+UPDATE alembic_version SET version_num='0005' WHERE alembic_version.version_num = '0004';
+
+-- Running upgrade 0005 -> 0006
+
+CREATE TABLE counter (
+    name VARCHAR(255) NOT NULL COMMENT 'Which limit, and whose address or account', 
+    value INTEGER NOT NULL COMMENT 'How often since it began', 
+    expires_at DATETIME NOT NULL COMMENT 'Begins anew after this, UTC', 
+    CONSTRAINT pk_counter PRIMARY KEY (name)
+)CHARSET=utf8mb4 COMMENT='Limits: how often an address or account did something' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_counter_expires_at ON counter (expires_at);
+
+UPDATE alembic_version SET version_num='0006' WHERE alembic_version.version_num = '0005';

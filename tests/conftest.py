@@ -22,6 +22,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from sqlalchemy import create_engine, text
+from werkzeug.test import TestResponse
 
 from app import create_app
 from app.config import Config
@@ -57,7 +58,7 @@ def mysql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 class PrivateMySQL:
     """A server of our own on a temporary folder and a free port, to be stopped and started."""
 
-    def __init__(self, program: str, folder: Path) -> None:
+    def __init__(self, program: str, folder: Path, *, durable: bool) -> None:
         folder.chmod(0o755)
         self._folder = folder
         self._port = free_port()
@@ -79,7 +80,7 @@ class PrivateMySQL:
         self._start = [
             program, *common, f"--port={self._port}", "--bind-address=127.0.0.1",
             f"--socket={folder / 's'}", f"--pid-file={folder / 'pid'}",
-            "--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0",
+            f"--innodb-flush-log-at-trx-commit={int(durable)}", "--sync-binlog=0",
         ]  # fmt: skip
         self.url = f"mysql+pymysql://root@127.0.0.1:{self._port}"
 
@@ -103,12 +104,12 @@ class PrivateMySQL:
 
 
 @contextmanager
-def private_mysql(folder: Path) -> Iterator[PrivateMySQL]:
-    """Run a MySQL or MariaDB that is found on the PATH, for one purpose alone."""
+def private_mysql(folder: Path, *, durable: bool = False) -> Iterator[PrivateMySQL]:
+    """Run a MySQL or MariaDB that is found on the PATH; a durable one forgets nothing if killed."""
     program = next(filter(None, map(_which, ("mysqld", "mariadbd"))), None)
     if program is None:
         missing("MySQL (TEST_DATABASE_URL, or mysqld or mariadbd on the PATH)")
-    server = PrivateMySQL(program, folder)
+    server = PrivateMySQL(program, folder, durable=durable)
     try:
         server.start()
         yield server
@@ -205,9 +206,11 @@ def stored_rows(url: str) -> int:
 
 
 def make_config(url: str, instance: Path, **settings: Any) -> Config:
-    """Settings for a test: bcrypt at its lowest cost."""
-    cheap = {"bcrypt_log_rounds": 4, "testing": True, "workers": 1}
-    return Config(database_url=url, instance_path=instance, **(cheap | settings))
+    """Settings for a test: bcrypt at its lowest cost, and no limits unless they are the point."""
+    cheap = {
+        "bcrypt_log_rounds": 4, "testing": True, "workers": 1, "ratelimit_enabled": False
+    }  # fmt: skip
+    return Config(**({"database_url": url, "instance_path": instance} | cheap | settings))
 
 
 @pytest.fixture
@@ -256,6 +259,14 @@ def tokens(client: FlaskClient, dummy: dict[str, str]) -> dict[str, Any]:
     return answer.get_json()
 
 
+def assert_problem(answer: TestResponse, status: int, code: str, *fields: str) -> None:
+    """An answer is this problem, about these fields and no others."""
+    assert answer.content_type == "application/problem+json", answer.text
+    body = answer.get_json()
+    assert (answer.status_code, body["status"], body["code"]) == (status, status, code), body
+    assert set(body.get("errors", {})) == set(fields), body
+
+
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
@@ -283,7 +294,7 @@ def run_server(
     log = folder / f"server-{port}.log"
     settings = {
         "DATABASE_URL": database_url, "INSTANCE_PATH": str(instance), "PORT": str(port),
-        "BCRYPT_LOG_ROUNDS": "10", "WORKERS": "2",
+        "BCRYPT_LOG_ROUNDS": "10", "WORKERS": "2", "RATELIMIT_ENABLED": "false",
     }  # fmt: skip
     with log.open("w") as output:
         process = subprocess.Popen(

@@ -78,6 +78,19 @@ class BusyError(AccountError):
     retry_after = 2
 
 
+class TooManyRequestsError(AccountError):
+    """Too often; `retry_after` says for how many seconds to wait."""
+
+    code = "too_many_requests"
+
+    def __init__(self, retry_after: int) -> None:
+        minutes = -(-retry_after // 60)
+        wait = f"{minutes} minutes" if minutes > 1 else "a minute"
+        self.detail = f"That was too often. Wait {wait}, then try again."
+        self.retry_after = retry_after
+        super().__init__()
+
+
 class UnsureError(AccountError):
     """The database has been away so long that nobody can say which logins still stand."""
 
@@ -129,3 +142,106 @@ class ValidationError(AccountError):
 
     code = "validation_error"
     detail = "Some fields need another value."
+
+
+class DisabledError(AccountError):
+    """Who came with a good outside identity is shut out here."""
+
+    code = "account_disabled"
+    detail = "This account is closed. Ask whoever runs this service."
+
+
+class ConnectNeededError(AccountError):
+    """The e-mail of an outside identity belongs to an account whose owner must say yes first."""
+
+    code = "connect_needed"
+    detail = "An account here has this e-mail already. Log in to it to connect the two."
+
+
+class IdentityTakenError(AccountError):
+    """The outside identity opens another account."""
+
+    code = "identity_taken"
+    detail = "It is connected to another account here. Disconnect it there first."
+
+
+class LastWayInError(AccountError):
+    """Without this identity nobody could sign in to the account any more."""
+
+    code = "last_way_in"
+    detail = "This is your only way in. Set a password or connect another one first."
+
+
+class SignInAgainError(AccountError):
+    """Something that only a person who has just signed in may do."""
+
+    code = "sign_in_again"
+    detail = "It is a while since you signed in. Sign in once more, then set the password."
+
+
+class PasswordSetError(AccountError):
+    """The account has a password, so another one needs the current one."""
+
+    code = "password_set"
+    detail = "Your account has a password already. Change it with the current one."
+
+
+class InvalidGrantError(AccountError):
+    """A one-time code that was used, is too old, was made up, or came with another's verifier."""
+
+    code = "invalid_grant"
+    detail = "This code is not good, or not good any more. Start the sign-in again."
+
+
+class ProviderError(AccountError):
+    """A sign-in with an outside identity that came to nothing.
+
+    Attributes:
+        reason: what happened, for the log alone.
+
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__()
+        self.reason = reason
+
+
+class StaleSignInError(ProviderError):
+    """An answer to a question that this browser did not ask, or asked too long ago, or once."""
+
+    code = "sign_in_stale"
+    detail = "This sign-in was finished already, took too long, or began in another browser."
+    advice = "Start it again."
+
+
+class DeclinedError(ProviderError):
+    """The person said no at the provider."""
+
+    code = "provider_declined"
+    detail = "You did not allow it, so nothing has changed here."
+    advice = "Try again, or log in another way."
+
+
+class ProviderFaultError(ProviderError):
+    """The provider answered with an error, with nonsense, or with what proves nothing."""
+
+    code = "provider_fault"
+    detail = "Its answer could not be used, so you are not signed in."
+    advice = "Try again in a moment, or log in another way."
+
+
+class ProviderTimeoutError(ProviderError):
+    """The provider did not answer in time."""
+
+    code = "provider_timeout"
+    detail = "It does not answer just now, so you are not signed in."
+    advice = "Try again in a few minutes, or log in another way."
+
+
+class ProviderBusyError(ProviderError):
+    """As many sign-ins wait for this provider as may."""
+
+    code = "provider_busy"
+    detail = "Too many sign-ins are waiting for it just now."
+    advice = "Try again in a few seconds, or log in another way."
+    retry_after = 5

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Flask, current_app
 
 from app import instance
-from app.config import Config
+from app.config import Config, ConfigError
 
 # Longer than the five minutes for which others may keep our key set.
 PUBLISH_SECONDS = 600
@@ -74,25 +74,27 @@ class Keyring:
             path: the file that holds the keys.
             token_life: seconds for which an access token lives.
 
+        Raises:
+            ConfigError: the file is damaged.
+
         """
         self._path = path
         self._token_life = token_life
         self._looked_at = float("-inf")
         self._stamp: tuple[int, int] | None = None
-        self._keys: list[Key] = []
+        # By name, oldest first, each with the time at which the last of its tokens expires.
+        self._keys: dict[str, tuple[Key, float]] = {}
         instance.read_or_create(path, lambda: _dump([_new_key(signs_from=time.time())]))
-        self._refresh()
+        try:
+            self.current().private_key  # noqa: B018 - parsed here, and kept
+        except (ValueError, TypeError, LookupError):
+            raise ConfigError(f"{path} is damaged: bring back a copy of it.") from None
 
     def all(self) -> list[Key]:
         """Every key whose tokens are still good, oldest first; the next one is the last."""
         self._refresh()
         now = time.time()
-        successors = [*(key.signs_from for key in self._keys[1:]), float("inf")]
-        return [
-            key
-            for key, replaced_at in zip(self._keys, successors, strict=True)
-            if replaced_at + self._token_life > now
-        ]
+        return [key for key, until in self._keys.values() if until > now]
 
     def current(self) -> Key:
         """The key that signs now."""
@@ -102,13 +104,11 @@ class Keyring:
 
     def find(self, kid: str) -> Key | None:
         """The key of this name, or None. Nothing outside the keyring is ever looked at."""
-        for attempt in ("known", "reread"):
-            for key in self.all():
-                if key.kid == kid:
-                    return key
-            if attempt == "known":
-                self._refresh(now=True)
-        return None
+        self._refresh()
+        if kid not in self._keys:
+            self._refresh(now=True)
+        key, until = self._keys.get(kid, (None, 0.0))
+        return key if until > time.time() else None
 
     def jwks(self) -> dict[str, Any]:
         """The public keys as a JSON Web Key Set (RFC 7517 §5)."""
@@ -152,7 +152,12 @@ class Keyring:
         status = self._path.stat()
         stamp = (status.st_mtime_ns, status.st_ino)
         if stamp != self._stamp:
-            self._keys = [Key(**entry) for entry in json.loads(self._path.read_bytes())]
+            keys = [Key(**entry) for entry in json.loads(self._path.read_bytes())]
+            successors = [*(key.signs_from for key in keys[1:]), float("inf")]
+            self._keys = {
+                key.kid: (key, replaced_at + self._token_life)
+                for key, replaced_at in zip(keys, successors, strict=True)
+            }
             self._stamp = stamp
         self._looked_at = time.monotonic()
 

@@ -12,16 +12,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, cast
 
 from flask import Flask, current_app
-from zxcvbn import zxcvbn
 
 from app.accounts.errors import BusyError
-from app.config import Config, settings
+from app.config import settings
 from app.extensions import bcrypt
 
 MIN_CHARACTERS = 8
 # What bcrypt reads. More would be cut off in silence, so more is refused (ASVS 5.0, 6.2.8).
 MAX_BYTES = 72
 MIN_GUESSES = 10_000
+# How many passwords may wait in one worker: a class that registers at once, and not a flood.
+WAITING = 64
 
 # Version, cost, 16 bytes of salt (the last of its 22 characters holds two bits), 23 of digest.
 _BCRYPT_HASH = re.compile(
@@ -49,6 +50,9 @@ def weakness(password: str, *, own_words: list[str]) -> str | None:
         return f"Use at least {MIN_CHARACTERS} characters."
     if len(password.encode()) > MAX_BYTES:
         return f"Use at most {MAX_BYTES} bytes (most letters are one byte)."
+    # Imported late: its word lists take twelve megabytes of a worker in which nobody registers.
+    from zxcvbn import zxcvbn
+
     if zxcvbn(password, user_inputs=own_words)["guesses"] < MIN_GUESSES:
         return "That password is among the first that a guesser tries. Use another."
     return None
@@ -111,7 +115,7 @@ class HashingPool:
 
     bcrypt takes a core for a quarter of a second and lets go of the interpreter meanwhile. At
     nice 19 the threads that hash use every idle core, yet give way at once to those that answer
-    requests; and at most half of the worker's threads may wait here, so the rest stay free.
+    requests; and the server has `WAITING` threads more than THREADS, so that those stay free.
     """
 
     def __init__(self, threads: int, waiting: int) -> None:
@@ -135,8 +139,7 @@ class HashingPool:
 
 def init_app(app: Flask) -> None:
     """Give the application its hashing pool."""
-    config: Config = app.extensions["settings"]
-    app.extensions["hashing"] = HashingPool(os.cpu_count() or 1, max(1, config.threads // 2))
+    app.extensions["hashing"] = HashingPool(os.cpu_count() or 1, WAITING)
 
 
 def _pool() -> HashingPool:

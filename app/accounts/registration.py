@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import logging
+from typing import cast
 
+from sqlalchemy import CursorResult, update
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 
 from app.accounts import passwords, sessions, users
-from app.accounts.errors import EmailTakenError, UsernameTakenError, WrongPasswordError
+from app.accounts.errors import (
+    EmailTakenError,
+    IdentityTakenError,
+    PasswordSetError,
+    SignInAgainError,
+    UsernameTakenError,
+    WrongPasswordError,
+)
+from app.accounts.limits import Guess
 from app.accounts.users import Profile
 from app.extensions import db
 from app.models import User, lookup_key, utcnow
@@ -34,7 +44,7 @@ def register(username: str, email: str, password: str) -> Profile:
         created_at=utcnow(),
     )
     db.session.add(user)
-    _commit_unique()
+    commit_unique()
     _log.info("register", extra={"user_id": user.id, "outcome": "success"})
     return users.profile_of(user)
 
@@ -55,8 +65,10 @@ def change_profile(
     if username is not None:
         user.username, user.username_key = username, lookup_key(username)
     if email is not None:
+        if user.email_key != lookup_key(email):
+            user.email_verified_at = None
         user.email, user.email_key = email, lookup_key(email)
-    _commit_unique()
+    commit_unique()
     _log.info("profile", extra={"user_id": user_id, "outcome": "success"})
     return users.profile_of(user)
 
@@ -89,6 +101,26 @@ def set_password(user_id: int, password: str, *, keep_session: int | None = None
     ended = sessions.end_all(user_id, keep=keep_session)
     db.session.commit()
     sessions.tell_worker(ended)
+    _log.info("password", extra={"user_id": user_id, "outcome": "success"})
+
+
+def set_first_password(user_id: int, new_password: str, *, session_id: int) -> None:
+    """Give an account that has no password its first one.
+
+    Raises:
+        SignInAgainError: the person of this session signed in too long ago to be believed.
+        PasswordSetError: there is a password already.
+        BusyError: too many passwords wait to be hashed.
+
+    """
+    if not sessions.is_recent(session_id):
+        raise SignInAgainError
+    hashed = passwords.hash_password(new_password)
+    none_yet = (User.id == user_id) & User.password.is_(None)
+    done = db.session.execute(update(User).where(none_yet).values(password=hashed))
+    db.session.commit()
+    if cast("CursorResult[tuple[()]]", done).rowcount != 1:
+        raise PasswordSetError
     _log.info("password", extra={"user_id": user_id, "outcome": "success"})
 
 
@@ -140,13 +172,21 @@ def set_disabled(user_id: int, *, disabled: bool) -> None:
 def _confirm(user_id: int, current_password: str) -> None:
     stored = users.get(user_id).password
     db.session.rollback()  # no connection is held while the password is hashed
+    guess = Guess(user_id, "signed in", lambda: True)
+    guess.allow()
     if not passwords.verify(current_password, stored):
         _log.warning("password", extra={"user_id": user_id, "outcome": "failure"})
+        guess.count_wrong()
         raise WrongPasswordError
 
 
-def _commit_unique() -> None:
-    """Commit, and name the rule that a duplicate breaks."""
+def commit_unique() -> None:
+    """Commit, and name the rule that a duplicate breaks.
+
+    Raises:
+        UsernameTakenError, EmailTakenError, IdentityTakenError: someone else has it.
+
+    """
     try:
         db.session.commit()
     except IntegrityError as error:
@@ -158,4 +198,6 @@ def _commit_unique() -> None:
             raise UsernameTakenError from None
         if "email_key" in constraint:
             raise EmailTakenError from None
+        if "identity" in constraint:
+            raise IdentityTakenError from None
         raise

@@ -12,21 +12,25 @@ from sqlalchemy import ColumnElement, CursorResult, delete, select, update
 
 from app.accounts import passwords, tokens
 from app.accounts.errors import (
+    DisabledError,
     InvalidCredentialsError,
     NotFoundError,
     TokenExpiredError,
     TokenInvalidError,
     TokenRevokedError,
 )
+from app.accounts.limits import Guess
 from app.accounts.revocation import revocations
 from app.accounts.tokens import AccessToken, RefreshToken
-from app.accounts.users import find_by_name
+from app.accounts.users import find_by_name, get
 from app.config import settings
 from app.extensions import db
 from app.models import Session, User, utcnow
 
 # For how long a client whose answer got lost may ask again with the token it still has.
 GRACE = timedelta(minutes=10)
+# For how long after signing in a person need not prove again who it is.
+RECENT = timedelta(minutes=10)
 
 _log = logging.getLogger("loguserapp.audit")
 
@@ -78,16 +82,21 @@ def log_in(name: str, password: str, origin: Origin) -> Grant:
 
     Raises:
         InvalidCredentialsError: whatever the reason, the same answer after the same work.
+        TooManyRequestsError: too many passwords were wrong lately.
         BusyError: too many passwords wait to be checked.
 
     """
     user = find_by_name(name)
     stored = user.password if user else None
-    db.session.rollback()  # no connection is held while the password is hashed
+    db.session.close()  # no connection is held while the password is hashed
+    guess = Guess(user.id if user else name, origin.address, lambda: _knows(user, origin.address))
+    guess.allow()
     good = passwords.verify(password, stored)
     if user is None or stored is None or not good or user.disabled_at is not None:
         _log.warning("login", extra={"user_id": user and user.id, "outcome": "failure"})
+        guess.count_wrong()
         raise InvalidCredentialsError
+    guess.allow()
     if passwords.needs_rehash(stored):
         rehashed = passwords.hash_password(password)
         # Only over the hash that was checked: a password changed meanwhile stays changed.
@@ -97,6 +106,32 @@ def log_in(name: str, password: str, origin: Origin) -> Grant:
     db.session.commit()
     _log.info("login", extra={"user_id": user.id, "session_id": session.id, "outcome": "success"})
     return _grant(session, user)
+
+
+def open_for(user_id: int, origin: Origin) -> Grant:
+    """Open a session for somebody who proved in another way than by password who it is.
+
+    Raises:
+        NotFoundError: there is no such account, or none any more.
+        DisabledError: the account is shut out.
+
+    """
+    user = get(user_id)
+    if user.disabled_at is not None:
+        db.session.rollback()
+        _log.warning("login", extra={"user_id": user_id, "outcome": "failure"})
+        raise DisabledError
+    session = _open(user_id, origin)
+    db.session.commit()
+    _log.info("login", extra={"user_id": user_id, "session_id": session.id, "outcome": "success"})
+    return _grant(session, user)
+
+
+def is_recent(session_id: int) -> bool:
+    """Tell whether the person of this session signed in only just now."""
+    opened_at = db.session.scalar(select(Session.created_at).where(Session.id == session_id))
+    db.session.rollback()
+    return opened_at is not None and opened_at >= utcnow() - RECENT
 
 
 def check(token: str) -> AccessToken:
@@ -278,6 +313,16 @@ def purge(older_than: timedelta) -> int:
     done = db.session.execute(delete(Session).where(over, Session.access_expires_at < now))
     db.session.commit()
     return cast("CursorResult[tuple[()]]", done).rowcount
+
+
+def _knows(user: User | None, address: str) -> bool:
+    """Tell whether somebody has logged in to this account from this address before."""
+    before = select(Session.id).where(
+        Session.address == address, Session.user_id == (user and user.id)
+    )
+    found = db.session.scalar(before.limit(1)) is not None
+    db.session.rollback()
+    return found
 
 
 def _open(user_id: int, origin: Origin) -> Session:

@@ -93,6 +93,16 @@ def own_words(user_id: int) -> list[str]:
     return [own.username, own.email or ""]
 
 
+def has_password(user_id: int) -> bool:
+    """Tell whether the owner of this account can log in with a password.
+
+    Raises:
+        NotFoundError: there is none, or none any more.
+
+    """
+    return get(user_id).password is not None
+
+
 def profile_of(user: User) -> Profile:
     """The account as plain values."""
     return Profile(user.id, user.username, user.email, user.created_at)

@@ -7,10 +7,11 @@ from typing import Any
 from flask import Blueprint, Response, flash, redirect
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.accounts import registration, sessions, users
+from app.accounts import registration, sessions, social, users
 from app.accounts.errors import AccountError
+from app.config import settings
 from app.errors import refused
-from app.forms import ConfirmationForm, PasswordForm, ProfileForm, read
+from app.forms import ConfirmationForm, FirstPasswordForm, PasswordForm, ProfileForm, read
 from app.guards import Person, person_only, renamed, sign_out
 from app.negotiation import page
 
@@ -41,7 +42,9 @@ def change_profile(who: Person) -> AnyResponse:
 @blueprint.post("/password")
 @person_only
 def change_password(who: Person) -> AnyResponse:
-    """Change the password; every other session ends."""
+    """Change the password, and every other session ends; or set the first one."""
+    if not users.has_password(who.id):
+        return _set_first_password(who)
     form = read(PasswordForm, own_words=users.own_words(who.id))
     try:
         registration.change_password(who.id, **form.values(), keep_session=who.session_id)
@@ -77,14 +80,35 @@ def delete(who: Person) -> AnyResponse:
     return redirect("/", 303)
 
 
+def _set_first_password(who: Person) -> AnyResponse:
+    form = read(FirstPasswordForm, own_words=users.own_words(who.id))
+    try:
+        registration.set_first_password(who.id, **form.values(), session_id=who.session_id)
+    except AccountError as error:
+        return refused(error, "account.html", form, **_context(who, password_form=form))
+    flash("Your password is set: it logs you in as well from now on.", "success")
+    return redirect("/account", 303)
+
+
 def _context(who: Person, **forms: Any) -> dict[str, Any]:
     """What the page shows; a form that was refused stands as it was sent."""
     profile = users.profile(who.id)
     now = {"username": profile.username, "email": profile.email or ""}
+    has_password = users.has_password(who.id)
     unsent = {
         "profile_form": ProfileForm(formdata=None, data=now),
-        "password_form": PasswordForm(formdata=None),
+        "password_form": (PasswordForm if has_password else FirstPasswordForm)(formdata=None),
         "delete_form": ConfirmationForm(formdata=None),
     }
-    own = sessions.list_sessions(who.id, who.session_id)
-    return {"profile": profile, "sessions": own} | unsent | forms
+    identities = social.identities(who.id)
+    providers = settings().providers
+    shown = {
+        "profile": profile,
+        "sessions": sessions.list_sessions(who.id, who.session_id),
+        "identities": identities,
+        "providers": providers,
+        "ways_in": has_password + sum(own.provider in providers for own in identities),
+        "has_password": has_password,
+        "recent": has_password or sessions.is_recent(who.session_id),
+    }
+    return shown | unsent | forms

@@ -8,10 +8,11 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, request
 
-from app.accounts import registration, sessions, users
+from app.accounts import limits, registration, sessions, social, users
 from app.accounts.errors import (
     AccountError,
     InvalidCredentialsError,
+    NotFoundError,
     TokenError,
     TokenExpiredError,
     TokenInvalidError,
@@ -30,6 +31,7 @@ from app.forms import (
     ProfileForm,
     RefreshForm,
     RegistrationForm,
+    SocialCodeForm,
     VerifyForm,
     read,
 )
@@ -51,15 +53,28 @@ _TOKEN_WORDS = {
 @public
 def register() -> Response:
     """Make an account."""
-    return registered(registration.register(**read(RegistrationForm).values()))
+    fields = read(RegistrationForm).values()
+    limits.count_registration(origin().address)
+    return registered(registration.register(**fields))
 
 
 @blueprint.post("/login/")
 @public
 def log_in() -> Response:
     """Open a session and hand out its pair of tokens."""
+    limits.count_token_call(origin().address)
     fields = read(LoginForm).values()
     grant = sessions.log_in(fields["username"], fields["password"], origin())
+    return data({"refresh": grant.refresh_token, "access": grant.access_token})
+
+
+@blueprint.post("/social/token/")
+@public
+def exchange_code() -> Response:
+    """Exchange the one-time code of a social sign-in for the pair that logging in gives."""
+    limits.count_token_call(origin().address)
+    fields = read(SocialCodeForm).values()
+    grant = social.redeem_code(fields["code"], fields["code_verifier"], origin())
     return data({"refresh": grant.refresh_token, "access": grant.access_token})
 
 
@@ -67,6 +82,7 @@ def log_in() -> Response:
 @public
 def refresh() -> Response:
     """Exchange a refresh token for the next pair."""
+    limits.count_token_call(origin().address)
     grant = sessions.refresh(read(RefreshForm).values()["refresh"])
     return data({"access": grant.access_token, "refresh": grant.refresh_token})
 
@@ -75,6 +91,7 @@ def refresh() -> Response:
 @public
 def verify() -> Response:
     """Tell whether a token of either kind is good."""
+    limits.count_token_call(origin().address)
     sessions.verify(read(VerifyForm).values()["token"])
     return data({})
 
@@ -83,6 +100,7 @@ def verify() -> Response:
 @public
 def log_out() -> Response:
     """End the session of a refresh token, its access tokens included."""
+    limits.count_token_call(origin().address)
     sessions.log_out_by_refresh(read(LogoutForm).token())
     return data({})
 
@@ -137,6 +155,8 @@ def end_session(access: AccessToken, session_id: int) -> Response:
 @blueprint.errorhandler(AccountError)
 def refused(error: AccountError) -> Response:
     """Say in SimpleJWT's words what the account rules refuse, field names at the top level."""
+    if isinstance(error, NotFoundError) and not request.view_args:
+        error = TokenRevokedError()  # another worker has just deleted the account of this token
     code, detail, more = error.code, error.detail, dict[str, Any](error.errors)
     if isinstance(error, InvalidCredentialsError):
         detail = "No active account found with the given credentials"

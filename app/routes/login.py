@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, redirect, request
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.accounts import sessions
+from app.accounts import limits, sessions
 from app.accounts.errors import AccountError
+from app.config import settings
 from app.errors import refused
 from app.forms import LoginForm, read
 from app.guards import Person, person, person_only, public, sign_in, sign_out
@@ -25,7 +28,7 @@ def form() -> AnyResponse:
     onward = local_path(request.args.get("next"))
     if person():
         return redirect(onward, 303)
-    return page("login.html", form=LoginForm(formdata=None), next=onward, providers=[])
+    return page("login.html", form=LoginForm(formdata=None), **_context(onward))
 
 
 @blueprint.post("/login")
@@ -36,9 +39,10 @@ def login() -> AnyResponse:
     onward = local_path(request.form.get("next")) if is_browser() else "/"
     try:
         fields = form.values()
+        limits.count_token_call(origin().address)
         grant = sessions.log_in(fields["username"], fields["password"], origin())
     except AccountError as error:
-        return refused(error, "login.html", form, next=onward, providers=[])
+        return refused(error, "login.html", form, **_context(onward))
     if is_browser():
         sign_in(grant)
         return redirect(onward, 303)
@@ -59,3 +63,8 @@ def logout(who: Person) -> AnyResponse:
     sessions.log_out(who.session_id)
     sign_out()
     return redirect("/", 303)
+
+
+def _context(onward: str) -> dict[str, Any]:
+    config = settings()
+    return {"next": onward, "providers": config.providers, "demo": config.social_demo}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response
 
 from app import metrics
 from app.accounts.keys import keyring
@@ -12,6 +10,7 @@ from app.errors import RETRY_SECONDS, problem
 from app.extensions import db
 from app.guards import public
 from app.negotiation import data
+from app.upgrade import is_behind
 
 blueprint = Blueprint("meta", __name__)
 
@@ -27,10 +26,9 @@ def health() -> Response:
 @public
 def ready() -> Response:
     """Tell whether the database is reachable and migrated."""
-    expected = ScriptDirectory(current_app.extensions["migrate"].directory).get_current_head()
     with db.engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
-    if found != expected:
+        behind = is_behind(connection)
+    if behind:
         detail = "The database is not migrated. Run: flask db upgrade"
         return problem(503, "service_unavailable", detail, retry_after=RETRY_SECONDS)
     return data({"status": "ok"})

@@ -6,12 +6,12 @@ from flask import Blueprint, Response, flash, redirect
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.accounts import registration
+from app.accounts import limits, registration
 from app.accounts.errors import AccountError
 from app.errors import refused
 from app.forms import RegistrationForm, read
 from app.guards import public
-from app.negotiation import is_browser, page, registered
+from app.negotiation import is_browser, origin, page, registered
 
 blueprint = Blueprint("register", __name__)
 
@@ -31,7 +31,9 @@ def register() -> AnyResponse:
     """Make an account."""
     form = read(RegistrationForm)
     try:
-        profile = registration.register(**form.values())
+        fields = form.values()
+        limits.count_registration(origin().address)
+        profile = registration.register(**fields)
     except AccountError as error:
         return refused(error, "register.html", form)
     if is_browser():

@@ -18,6 +18,10 @@ addEventListener("load", () => requestAnimationFrame(() => {
   document.querySelector(".summary, [aria-invalid=true]")?.focus();
 }));
 
+// ---- What Facebook leaves at the end of the address ----
+
+if (location.hash === "#_=_") history.replaceState(null, "", location.pathname + location.search);
+
 // ---- Copy ----
 
 async function copy(element) {

@@ -15,4 +15,13 @@ SwaggerUIBundle({
   defaultModelsExpandDepth: 0,
   // The validator's badge would ask another host.
   validatorUrl: null,
+  // A call goes to the service this page came from, under whatever name the person reached it (the
+  // page may fetch from nowhere else), and asks for a program's answer.
+  requestInterceptor(request) {
+    if (request.loadSpec) return request;
+    const { pathname, search } = new URL(request.url, location);
+    request.url = location.origin + pathname + search;
+    request.headers.accept = "application/json";
+    return request;
+  },
 });

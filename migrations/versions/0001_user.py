@@ -67,7 +67,9 @@ def upgrade() -> None:
     if op.get_context().dialect.name != "sqlite":
         op.execute(
             "ALTER TABLE alembic_version COMMENT 'Which migration the tables stand at', "
-            "MODIFY version_num VARCHAR(32) NOT NULL COMMENT 'Name of the newest migration'"
+            "DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, "
+            "MODIFY version_num VARCHAR(32) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin "
+            "NOT NULL COMMENT 'Name of the newest migration'"
         )
     if context.is_offline_mode() or not sa.inspect(op.get_bind()).has_table("user"):
         unique = [sa.UniqueConstraint(column, name=name) for name, column in UNIQUE.items()]
@@ -103,14 +105,14 @@ def _keys() -> dict[int, tuple[str, str | None]]:
     """The keys of every row, or a refusal that names the rows which share one."""
     rows = op.get_bind().execute(sa.text("SELECT id, username, email FROM user ORDER BY id")).all()
     by_name, by_email = defaultdict(list), defaultdict(list)
-    for row in rows:
-        by_name[_key(row.username)].append(row.id)
+    for row in rows:  # MySQL will compare the keys without the spaces at their ends
+        by_name[_key(row.username).rstrip(" ")].append(row.id)
         if row.email:
-            by_email[_key(row.email)].append(row.id)
+            by_email[_key(row.email).rstrip(" ")].append(row.id)
     shared_names = _shared(by_name)
     if shared_names:
         raise SystemExit(
-            f"loguserapp: accounts share a username in another case: {shared_names}. "
+            f"loguserapp: accounts share a username but for case or spaces: {shared_names}. "
             "Nothing was changed. Rename all but one of them, then upgrade again."
         )
     shared_emails = _shared(by_email)

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from alembic import op
+from alembic import context, op
 
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+INDEXES = {
+    "ix_session_user_id": ["user_id"],
+    "ix_session_live": ["access_expires_at", "revoked_at", "user_id"],
+}
+
 
 def upgrade() -> None:
+    # MySQL keeps what an attempt that broke has made: what is there is not made again.
+    at = None if context.is_offline_mode() else sa.inspect(op.get_bind())
+    if not (at and at.has_table("session")):
+        _create_table()
+    present = {index["name"] for index in at.get_indexes("session")} if at else set()
+    for name, columns in INDEXES.items():
+        if name not in present:
+            op.create_index(name, "session", columns)
+
+
+def downgrade() -> None:
+    op.drop_table("session")
+
+
+def _create_table() -> None:
     op.create_table(
         "session",
         sa.Column("id", sa.Integer, nullable=False, comment="Number of the login (claim sid)"),
@@ -62,9 +82,3 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
         comment="Logins: one row for each, ended by revoked_at",
     )
-    op.create_index("ix_session_user_id", "session", ["user_id"])
-    op.create_index("ix_session_live", "session", ["access_expires_at", "revoked_at", "user_id"])
-
-
-def downgrade() -> None:
-    op.drop_table("session")

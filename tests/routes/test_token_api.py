@@ -262,6 +262,23 @@ def test_a_deleted_account_is_gone_and_its_tokens_serve_nobody(
     assert refresh(client, pair["refresh"]).status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/me/"), ("PATCH", "/me/"), ("DELETE", "/me/"), ("POST", "/password/")],
+)
+def test_an_account_that_another_worker_deleted_is_no_404(
+    make_app, client: FlaskClient, pair: dict[str, str], method: str, path: str
+) -> None:
+    other = make_app().test_client()  # it does not know of the revocation yet
+    password = {"current_password": DUMMY["password"]}
+    gone = client.delete(f"{API}/me/", data=password, headers=bearer(pair["access"]))
+    assert gone.status_code == 204
+    fields = password | {"username": "other", "new_password": "a cat in a box"}
+    answer = other.open(f"{API}{path}", method=method, data=fields, headers=bearer(pair["access"]))
+    assert answer.status_code == 401
+    assert answer.get_json()["messages"][0]["message"] == "Token is blacklisted"
+
+
 def test_own_sessions_are_listed_and_ended(client: FlaskClient, pair: dict[str, str]) -> None:
     other = login(client)
     listed = client.get(f"{API}/sessions/", headers=bearer(pair["access"])).get_json()

@@ -1,0 +1,357 @@
+"""The outside identity providers: asked with Authlib, believed when everything about it fits.
+
+What a browser began is kept in its own signed cookie until it comes back, and counts once. While
+a provider hangs, its sign-ins fail in their time and take few of the worker's threads with them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+from authlib.common.errors import AuthlibBaseError
+from authlib.common.security import generate_token
+from authlib.integrations.flask_client import FlaskIntegration, FlaskOAuth2App, OAuth
+from flask import Flask, request, session
+from joserfc.errors import JoseError
+from requests import RequestException, Timeout
+
+from app.accounts.errors import (
+    DeclinedError,
+    NotFoundError,
+    ProviderBusyError,
+    ProviderFaultError,
+    ProviderTimeoutError,
+    StaleSignInError,
+)
+from app.accounts.social import Outsider
+from app.config import DISCOVERY, Config, settings
+from app.extensions import oauth
+from app.forms import valid_email
+
+TIMEOUT_SECONDS = 5
+# How long a person may stay at the provider, and how many sign-ins a browser may have begun: the
+# cookie that keeps them holds 4 KB.
+START_SECONDS = 600
+MAX_STARTS = 3
+
+_SUBJECT = re.compile(r"[\x21-\x7e]{1,255}")
+# Signatures that nobody but the provider can make.
+_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
+# What of a provider's own description is used; Authlib would pass all of it on to its session.
+_NEEDED = {"authorization_endpoint", "token_endpoint", "jwks_uri"}
+_ENDPOINTS = _NEEDED | {"userinfo_endpoint"}
+_DESCRIPTION = (
+    *_ENDPOINTS, "issuer", "jwks", "_loaded_at", "authorization_response_iss_parameter_supported",
+)  # fmt: skip
+# Whatever reading an answer from outside can raise; Authlib's RuntimeError is a missing address.
+_FAULTS = (
+    AuthlibBaseError, JoseError, RequestException,
+    ValueError, TypeError, KeyError, AttributeError, RuntimeError, OverflowError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A front end that wants a one-time code.
+
+    Attributes:
+        redirect_url: where it wants it; one of CLIENT_REDIRECT_URLS.
+        challenge: the S256 of its verifier (RFC 7636).
+        state: what it wants back with the code.
+
+    """
+
+    redirect_url: str
+    challenge: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """What a sign-in is for.
+
+    Attributes:
+        path: the page to go to afterwards.
+        link: the signed-in person to whose account the identity is to be connected.
+        client: the front end that wants a code, in place of a page.
+
+    """
+
+    path: str = "/"
+    link: int | None = None
+    client: Client | None = None
+
+    @classmethod
+    def from_cookie(cls, stored: dict[str, Any]) -> Onward:
+        """Return what `to_cookie` stored."""
+        client = stored.get("client")
+        return cls(stored["path"], stored.get("link"), Client(**client) if client else None)
+
+    def to_cookie(self) -> dict[str, Any]:
+        """As JSON, without what is not there."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A sign-in that a browser began and came back from."""
+
+    onward: Onward
+    verifier: str
+    nonce: str
+
+
+class Starts(FlaskIntegration):  # type: ignore[misc]
+    """Where Authlib keeps what a browser began: its cookie, which must stay small."""
+
+    expires_in = START_SECONDS
+
+    def set_state_data(self, session: Any, state: str, data: dict[str, Any]) -> None:
+        """Keep one more, and of all that were begun at any provider the newest few."""
+        begun = sorted(
+            (name for name in session if name.startswith("_state_")),
+            key=lambda name: session[name]["exp"],
+        )
+        for name in begun[: -(MAX_STARTS - 1)]:
+            del session[name]
+        super().set_state_data(session, state, data)
+
+    def take(self, session: Any, state: str) -> dict[str, Any] | None:
+        """Return what began under this state and forget it."""
+        kept: dict[str, Any] | None = session.pop(f"_state_{self.name}_{state}", None)
+        return kept["data"] if kept and kept["exp"] > time.time() else None
+
+
+class Provider(FlaskOAuth2App):  # type: ignore[misc]
+    """What all providers have in common: beginning a sign-in and coming back from it."""
+
+    def bind(self, config: Config) -> None:
+        """Know the settings."""
+        self.callback_url = f"{config.public_url}/login/{self.name}/callback"
+        self._places = threading.BoundedSemaphore(max(1, config.threads // 4))
+
+    @property
+    def label(self) -> str:
+        """What a person calls it."""
+        return settings().providers[self.name]
+
+    def begin(self, onward: Onward) -> str:
+        """Return the provider's address to send the browser to, and remember why.
+
+        Raises:
+            ProviderError: it cannot be asked just now.
+
+        """
+        with self._conversation():
+            begun = self.create_authorization_url(self.callback_url, state=generate_token(24))
+        kept = {"verifier": begun["code_verifier"], "nonce": begun.get("nonce", "")}
+        self.save_authorize_data(state=begun["state"], onward=onward.to_cookie(), **kept)
+        return cast("str", begun["url"])
+
+    def come_back(self) -> Start:
+        """Return what this browser began, which counts once.
+
+        Raises:
+            StaleSignInError: it began nothing like it, or too long ago, or came back already.
+
+        """
+        kept = self.framework.take(session, request.args.get("state", ""))
+        if kept is None:
+            raise StaleSignInError("state")
+        return Start(Onward.from_cookie(kept["onward"]), kept["verifier"], kept["nonce"])
+
+    def identify(self, start: Start) -> Outsider:
+        """Return the person that the provider vouches for.
+
+        Raises:
+            ProviderError: it does not, or cannot be asked, or must not be believed.
+
+        """
+        error = request.args.get("error")
+        with self._conversation():
+            self.check_sender()
+            if error == "access_denied":
+                raise DeclinedError(error)
+            if error:
+                raise ProviderFaultError("error in the answer")
+            token = self.fetch_access_token(
+                self.callback_url, code=request.args["code"], code_verifier=start.verifier
+            )
+            return self.outsider(token, start)
+
+    def check_sender(self) -> None:
+        """Refuse an answer that says it is another provider's (RFC 9207)."""
+
+    def outsider(self, token: dict[str, Any], start: Start) -> Outsider:
+        """Return the person whom a token of the provider's is about."""
+        raise NotImplementedError
+
+    def vouched(self, facts: dict[str, Any], subject: str, *, verified: bool) -> Outsider:
+        """Return the person, from what the provider says of it."""
+        if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
+            raise ProviderFaultError("no subject")
+        email, name = facts.get("email"), facts.get("name")
+        email = valid_email(email) if isinstance(email, str) else None
+        return Outsider(
+            self.name,
+            subject,
+            email,
+            email_verified=verified and email is not None,
+            name=name if isinstance(name, str) else None,
+        )
+
+    @contextmanager
+    def _conversation(self) -> Iterator[None]:
+        """Talk to the provider with few others, and call whatever goes wrong by its name."""
+        if not self._places.acquire(blocking=False):
+            raise ProviderBusyError("places")
+        try:
+            yield
+        except Timeout as error:
+            raise ProviderTimeoutError(type(error).__name__) from None
+        except _FAULTS as error:
+            raise ProviderFaultError(_reason(error)) from None
+        finally:
+            self._places.release()
+
+
+class OpenIDProvider(Provider):
+    """Google and every other provider of OpenID Connect."""
+
+    @property
+    def issuer(self) -> str:
+        """Who it must say that it is: its description stands under that address."""
+        return cast("str", self._server_metadata_url).removesuffix(DISCOVERY)
+
+    def load_server_metadata(self) -> dict[str, Any]:
+        """Return the provider's description of itself, as far as it is used and can be right."""
+        whole = super().load_server_metadata()
+        found = {name: whole[name] for name in _DESCRIPTION if name in whole}
+        issuer = found.get("issuer")
+        scheme = "https://" if self.issuer.startswith("https://") else "http"
+        usable = isinstance(issuer, str) and issuer.rstrip("/") == self.issuer
+        for name in _NEEDED | (_ENDPOINTS & found.keys()):
+            usable = usable and str(found.get(name)).startswith(scheme)
+        if not usable:
+            self.server_metadata.clear()
+            raise ProviderFaultError("description")
+        offered = whole.get("id_token_signing_alg_values_supported") or ["RS256"]
+        found["id_token_signing_alg_values_supported"] = [
+            algorithm for algorithm in _ALGORITHMS if algorithm in offered
+        ] or ["RS256"]  # an empty list would let Authlib take any
+        methods = whole.get("token_endpoint_auth_methods_supported")
+        if methods and "client_secret_basic" not in methods:
+            found["token_endpoint_auth_method"] = "client_secret_post"
+        return found
+
+    def check_sender(self) -> None:
+        """Refuse an answer that says it is another provider's, or should say and does not."""
+        described = self.load_server_metadata()
+        sender = request.args.get("iss")
+        promised = described.get("authorization_response_iss_parameter_supported") is True
+        if (sender is not None or promised) and sender != described["issuer"]:
+            raise ProviderFaultError("iss")
+
+    def outsider(self, token: dict[str, Any], start: Start) -> Outsider:
+        """Return the person of the ID token; an e-mail may stand in the user information alone."""
+        described = self.load_server_metadata()
+        must = {
+            "iss": {"essential": True, "value": described["issuer"]},
+            "aud": {"essential": True, "value": self.client_id},
+            "nonce": {"essential": True, "value": start.nonce},
+        }
+        try:
+            claims = self.parse_id_token(token, nonce=start.nonce, claims_options=must)
+        except _FAULTS:
+            self.server_metadata.pop("jwks", None)  # the keys may be what is wrong
+            raise
+        if claims is None:
+            raise ProviderFaultError("no ID token")
+        facts = dict(claims)
+        if "email" not in facts and "userinfo_endpoint" in described:
+            facts = dict(self.userinfo(token=token))
+            if facts.get("sub") != claims["sub"]:
+                raise ProviderFaultError("sub")
+        return self.vouched(facts, claims["sub"], verified=facts.get("email_verified") is True)
+
+
+class Facebook(Provider):
+    """Facebook: OAuth 2.0 and the Graph API. It vouches for no e-mail."""
+
+    def outsider(self, token: dict[str, Any], start: Start) -> Outsider:  # noqa: ARG002
+        """Return the person of an access token, with the proof that we are the app it is for."""
+        proof = hmac.new(
+            self.client_secret.encode(), token["access_token"].encode(), hashlib.sha256
+        ).hexdigest()
+        url = f"{settings().facebook_graph_url.rstrip('/')}/me"
+        asked = {"fields": "id,name,email", "appsecret_proof": proof}
+        answer = self.get(url, token=token, params=asked)
+        answer.raise_for_status()
+        facts = answer.json()
+        return self.vouched(facts, facts["id"], verified=False)
+
+
+def init_app(app: Flask) -> None:
+    """Set up the providers that the settings name."""
+    config: Config = app.extensions["settings"]
+    registry = OAuth(app)
+    registry.framework_integration_cls = Starts
+    asked = {
+        "code_challenge_method": "S256",
+        "default_timeout": TIMEOUT_SECONDS,
+        "max_redirects": 2,
+    }
+    graph = config.facebook_graph_url.rstrip("/")
+    kinds: dict[str, dict[str, Any]] = {
+        "google": {
+            "client_cls": OpenIDProvider,
+            "server_metadata_url": config.google_discovery_url,
+            "client_kwargs": asked | {"scope": "openid email profile"},
+        },
+        "facebook": {
+            "client_cls": Facebook,
+            "authorize_url": config.facebook_authorize_url,
+            "access_token_url": f"{graph}/oauth/access_token",
+            "client_kwargs": asked
+            | {"scope": "public_profile email", "token_endpoint_auth_method": "client_secret_post"},
+        },
+        "oidc": {
+            "client_cls": OpenIDProvider,
+            "server_metadata_url": config.oidc_issuer.rstrip("/") + DISCOVERY,
+            "client_kwargs": asked | {"scope": "openid email profile"},
+        },
+    }
+    for name in config.providers:
+        registry.register(
+            name,
+            client_id=getattr(config, f"{name}_client_id"),
+            client_secret=getattr(config, f"{name}_client_secret"),
+            **kinds[name],
+        ).bind(config)
+
+
+def provider(name: str) -> Provider:
+    """The provider of this name.
+
+    Raises:
+        NotFoundError: it is not set up.
+
+    """
+    found = oauth.create_client(name) if name in settings().providers else None
+    if found is None:
+        raise NotFoundError
+    return cast("Provider", found)
+
+
+def _reason(error: Exception) -> str:
+    """What the log says of a fault: never the provider's own words."""
+    claim = getattr(error, "claim", None)
+    return f"{type(error).__name__} {claim}" if isinstance(claim, str) else type(error).__name__

@@ -1,0 +1,171 @@
+"""How passwords are checked: the same work and words whoever asks, and never more than fits."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import bcrypt
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.accounts.passwords import HashingPool
+from tests.conftest import DUMMY, assert_problem, execute, select
+
+COST = 6
+OLDER = bcrypt.hashpw(DUMMY["password"].encode(), bcrypt.gensalt(4)).decode()
+CORRUPT = [
+    "", "x", "dummy1234", "$2b$06$", "$2b$06$short", "$2b$99$" + "a" * 53, "$2b$00$" + "a" * 53,
+    "$2b$6$" + "a" * 54, "$1$" + "a" * 57, "$2b$06$" + "é" * 53, OLDER[:-1], f"{OLDER}a",
+    f" {OLDER}", OLDER.replace("$2b", "$2z"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Flask:
+    return make_app(bcrypt_log_rounds=COST)
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What bcrypt is made to do, in rounds; it does it all the same."""
+    done: list[int] = []
+    real = bcrypt.hashpw
+
+    def hashpw(password: bytes, salt: bytes) -> bytes:
+        done.append(2 ** int(salt[4:6]))
+        return real(password, salt)
+
+    monkeypatch.setattr(bcrypt, "hashpw", hashpw)
+    return done
+
+
+# Who is refused: what the table says of the account, and what is sent.
+REFUSED: dict[str, tuple[str | None, dict[str, str]]] = {
+    "nobody": (None, {"username": "nobody"}),
+    "an e-mail of nobody": (None, {"username": "nobody@example.com"}),
+    "a wrong password": (None, {"password": "wrong"}),
+    "a wrong password by e-mail": (None, {"username": DUMMY["email"], "password": "wrong"}),
+    "a disabled account": ("disabled_at = '2026-01-01 00:00:00'", {}),
+    "an account without a password": ("password = NULL", {}),
+    "a password of 73 bytes": (None, {"password": "a" * 73}),
+    "a wrong password for an older hash": (f"password = '{OLDER}'", {"password": "wrong"}),
+    "a corrupt hash": ("password = '$2b$06$corrupt'", {}),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
+def test_every_refusal_takes_the_same_work(
+    client: FlaskClient,
+    dummy: dict[str, str],
+    work: list[int],
+    database_url: str,
+    case: tuple[str | None, dict[str, str]],
+) -> None:
+    if case[0]:
+        execute(database_url, f"UPDATE user SET {case[0]}")
+    work.clear()
+    assert client.post("/login", json=dummy | case[1]).status_code == 401
+    assert sum(work) == 2**COST
+
+
+def test_every_refusal_has_the_same_words(
+    client: FlaskClient, dummy: dict[str, str], database_url: str
+) -> None:
+    answers = set()
+    for change, sent in REFUSED.values():
+        if change:
+            execute(database_url, f"UPDATE user SET {change}")
+        answer = client.post("/login", json=dummy | sent)
+        headers = {n: v for n, v in answer.headers if n not in {"X-Request-Id", "Date"}}
+        answers.add((answer.status_code, answer.text, str(headers)))
+    assert len(answers) == 1
+
+
+def test_a_refused_form_costs_no_work(client: FlaskClient, work: list[int]) -> None:
+    assert client.post("/login", json={"username": "dummyuser"}).status_code == 400
+    assert client.post("/register", json=DUMMY | {"email": "x"}).status_code == 400
+    assert work == []
+
+
+def test_a_hash_of_an_older_cost_is_made_anew_at_a_login(
+    client: FlaskClient, dummy: dict[str, str], database_url: str
+) -> None:
+    execute(database_url, f"UPDATE user SET password = '{OLDER}'")
+    assert client.post("/login", json=dummy | {"password": "wrong"}).status_code == 401
+    assert select(database_url, "SELECT password FROM user") == [(OLDER,)]
+    assert client.post("/login", json=dummy).status_code == 200
+    ((renewed,),) = select(database_url, "SELECT password FROM user")
+    assert renewed.startswith(f"$2b$0{COST}$")
+    assert client.post("/login", json=dummy).status_code == 200
+    assert select(database_url, "SELECT password FROM user") == [(renewed,)]
+
+
+@pytest.mark.parametrize("kind", ["$2a", "$2y", "$2b"])
+def test_a_hash_that_another_program_made_logs_in(
+    client: FlaskClient, dummy: dict[str, str], database_url: str, kind: str
+) -> None:
+    execute(database_url, f"UPDATE user SET password = '{OLDER.replace('$2b', kind)}'")
+    assert client.post("/login", json=dummy).status_code == 200
+
+
+@pytest.mark.parametrize("stored", CORRUPT)
+def test_a_corrupt_hash_is_a_wrong_password(
+    client: FlaskClient, dummy: dict[str, str], database_url: str, stored: str
+) -> None:
+    execute(database_url, f"UPDATE user SET password = '{stored}'")
+    for password in (dummy["password"], stored or "x", "wrong"):
+        answer = client.post("/login", json=dummy | {"password": password})
+        assert_problem(answer, 401, "invalid_credentials")
+
+
+# --- the pool ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def full(app: Flask) -> Any:
+    """An application whose only place to wait for a hash is taken until the event is set."""
+    pool = app.extensions["hashing"] = HashingPool(threads=1, waiting=1)
+    taken, over = threading.Event(), threading.Event()
+    thread = threading.Thread(target=lambda: pool.run(lambda: (taken.set(), over.wait())))
+    thread.start()
+    assert taken.wait(timeout=10)
+    yield over
+    over.set()
+    thread.join()
+
+
+@pytest.mark.parametrize("path", ["/login", "/register", "/api/auth/login/"])
+def test_who_finds_no_place_to_wait_is_asked_to_come_again(
+    full: threading.Event, client: FlaskClient, path: str
+) -> None:
+    answer = client.post(path, json=DUMMY)
+    assert_problem(answer, 503, "service_unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_a_full_pool_delays_nobody_who_needs_no_hash(
+    full: threading.Event, client: FlaskClient
+) -> None:
+    assert client.get("/healthz").status_code == 200
+    assert client.post("/login", json={}).status_code == 400
+
+
+def test_a_place_that_is_free_again_is_given_away(app: Flask) -> None:
+    pool = HashingPool(threads=1, waiting=1)
+    assert [pool.run(lambda: 1), pool.run(lambda: 2)] == [1, 2]
+    with pytest.raises(ZeroDivisionError):
+        pool.run(lambda: 1 // 0)
+    assert pool.run(lambda: 3) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="priorities of threads are Linux's")
+def test_who_hashes_gives_way_to_who_answers() -> None:
+    pool = HashingPool(threads=1, waiting=1)
+    niceness = pool.run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+    assert niceness == 19
+    assert os.getpriority(os.PRIO_PROCESS, 0) < 19
