@@ -61,8 +61,8 @@ def keep(page: Page, name: str) -> None:
 
 
 @contextmanager
-def service() -> Iterator[str]:
-    """Run the service on a free port with a database of its own."""
+def service(**settings: str) -> Iterator[str]:
+    """Run the service on a free port, {port} in the settings, with a database of its own."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -70,6 +70,7 @@ def service() -> Iterator[str]:
         # The addresses on the pictures are those that a reader will see.
         environment = {"INSTANCE_PATH": folder, "PORT": str(port), "WORKERS": "1"}
         environment |= {"PUBLIC_URL": "http://127.0.0.1:5000"}
+        environment |= {name: value.format(port=port) for name, value in settings.items()}
         process = subprocess.Popen(
             [sys.executable, "-m", "app.server"], env=os.environ | environment
         )
