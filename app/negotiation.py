@@ -45,9 +45,8 @@ def page(template: str, status: int = 200, /, **context: Any) -> Response:
 
 def data(body: Any, status: int = 200) -> Response:
     """Reply with JSON."""
-    return WholeResponse(
-        f"{current_app.json.dumps(body)}\n", status, content_type="application/json"
-    )
+    text = current_app.json.dumps(body, separators=(",", ":"))
+    return WholeResponse(f"{text}\n", status, content_type="application/json")
 
 
 def registered(profile: Profile) -> Response:

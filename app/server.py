@@ -25,6 +25,7 @@ _GRACE_SECONDS = 10
 
 def main() -> None:
     """Serve until a signal comes; whatever stops the start is said in one line."""
+    os.umask(0o077)  # what the service writes, its database among it, nobody else reads
     with saying_why():
         config = Config.from_environment()
         demo.check(config)

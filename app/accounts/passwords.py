@@ -50,7 +50,7 @@ def weakness(password: str, *, own_words: list[str]) -> str | None:
         return f"Use at least {MIN_CHARACTERS} characters."
     if len(password.encode()) > MAX_BYTES:
         return f"Use at most {MAX_BYTES} bytes (most letters are one byte)."
-    # Imported late: its word lists take twelve megabytes of a worker in which nobody registers.
+    # Imported late: where nobody registers, its word lists need no memory.
     from zxcvbn import zxcvbn
 
     if zxcvbn(password, user_inputs=own_words)["guesses"] < MIN_GUESSES:

@@ -27,7 +27,7 @@ from app.config import Config, settings
 from app.extensions import jwt
 
 MAX_TOKEN_CHARACTERS = 4096
-# About a kilobyte each: some four megabytes in a worker that has seen as many tokens.
+# As many of a worker's tokens are verified once and not at each request; `make bench` weighs them.
 REMEMBERED_TOKENS = 4096
 ACCESS_HEADER_TYPE = "at+jwt"
 

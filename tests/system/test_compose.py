@@ -28,6 +28,7 @@ import pymysql
 import pytest
 
 from app.config import Config
+from docs.database import diagram
 from tests.conftest import BROWSER, DUMMY, ROOT, free_port, missing, wait_until
 from tests.system.compose.load import Load, table
 from tests.system.compose.namespaces import CONTAINER, HOST, HOST_V6, OUTSIDE, Network
@@ -342,6 +343,10 @@ def test_each_user_of_the_database_may_do_its_own_work_alone(stack: Stack) -> No
         "GRANT SELECT, SHOW VIEW ON `loguserapp`.* TO `workbench`@`%`",
         "loguserapp\t%", "migrate\t%", "workbench\t%", "root\tlocalhost",
     }  # fmt: skip
+
+
+def test_the_picture_of_the_tables_is_that_of_the_models() -> None:
+    assert diagram.TARGET.read_text() == diagram.svg(), "python -m docs.database.diagram"
 
 
 def test_mysql_must_prove_who_it_is(stack: Stack) -> None:
