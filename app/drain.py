@@ -19,8 +19,10 @@ from typing import Any
 
 from granian.server import MPServer
 
-# For what the kernel has queued already to reach the workers.
-_SECONDS = 0.2
+# For what the kernel has queued already to reach the workers; behind a load balancer also for
+# those who wait for a connection to give up (proxy_connect_timeout in deploy/nginx/site.conf), be
+# answered elsewhere, and leave this server alone until it is gone.
+_ALONE, _BEHIND_PROXY = 0.2, 1.0
 # From Linux's headers; Python has no names for them.
 _SO_ATTACH_REUSEPORT_CBPF = 51
 _IP_MINTTL = 21
@@ -31,13 +33,15 @@ class DrainingServer(MPServer):
     """Granian, which turns new connections away for a moment before it ends."""
 
     _gate: socket.socket | None = None
+    behind_proxy = False
 
     def signal_handler_interrupt(self, *_: Any) -> None:
         """End soon: SIGTERM or SIGINT has come."""
         if self._gate is None and sys.platform == "linux":
             with suppress(OSError):  # a kernel that cannot do this ends as any other
                 self._gate = _closed_gate(self.bind_addr, self.bind_port, self.workers)
-        threading.Timer(_SECONDS, super().signal_handler_interrupt).start()
+        seconds = _BEHIND_PROXY if self.behind_proxy else _ALONE
+        threading.Timer(seconds, super().signal_handler_interrupt).start()
 
 
 def _closed_gate(host: str, port: int, others: int) -> socket.socket:

@@ -72,6 +72,7 @@ def _serve(config: Config) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=_GRACE_SECONDS,
     )
+    server.behind_proxy = config.trusted_proxies > 0
     server.serve()
 
 

@@ -1,0 +1,11 @@
+CREATE DATABASE IF NOT EXISTS loguserapp CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+ALTER USER 'root'@'localhost' IDENTIFIED BY '$root';
+CREATE USER IF NOT EXISTS 'loguserapp'@'%';
+ALTER USER 'loguserapp'@'%' IDENTIFIED BY '$loguserapp';
+GRANT SELECT, INSERT, UPDATE, DELETE ON loguserapp.* TO 'loguserapp'@'%';
+CREATE USER IF NOT EXISTS 'migrate'@'%';
+ALTER USER 'migrate'@'%' IDENTIFIED BY '$migrate';
+GRANT ALL ON loguserapp.* TO 'migrate'@'%';
+CREATE USER IF NOT EXISTS 'workbench'@'%';
+ALTER USER 'workbench'@'%' IDENTIFIED BY '$workbench';
+GRANT SELECT, SHOW VIEW ON loguserapp.* TO 'workbench'@'%';

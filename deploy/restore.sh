@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Brings a backup into an empty stack: `make restore FILE=…`; docs/backup/README.md.
+#   FILE                      what `make backup` wrote
+#   BACKUP_PASSPHRASE_FILE    the passphrase, if it was encrypted with one (or BACKUP_PASSPHRASE);
+#                             a private key is looked for in your own GnuPG keyring
+#   LOGINS=end                make new signing keys, which ends every login that was ever made
+set -euo pipefail
+umask 077
+cd "$(dirname "$0")/.."
+
+say() { printf 'loguserapp: %s\n' "$*" >&2; }
+fail() {
+	say "nothing was restored: $*"
+	exit 1
+}
+sql() { docker compose exec -T mysql mysql --defaults-extra-file=/run/secrets/owner.cnf -BN "$@"; }
+
+[ -n "${FILE:-}" ] || fail "which backup? make restore FILE=backups/…"
+[ -r "$FILE" ] || fail "$FILE cannot be read"
+case ${LOGINS:=keep} in keep | end) ;; *) fail "LOGINS is $LOGINS: it must be keep or end" ;; esac
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+passphrase=${BACKUP_PASSPHRASE:-}
+[ -z "${BACKUP_PASSPHRASE_FILE:-}" ] || passphrase=$(<"$BACKUP_PASSPHRASE_FILE")
+if [[ $FILE != *.gpg ]]; then
+	cp "$FILE" "$work/backup"
+elif [ -n "$passphrase" ]; then
+	mkdir "$work/gpg"
+	gpg --homedir "$work/gpg" --batch --quiet --pinentry-mode loopback --passphrase-fd 3 --decrypt "$FILE" \
+		3<<<"$passphrase" >"$work/backup" || fail "$FILE does not open with this passphrase"
+	gpgconf --homedir "$work/gpg" --kill all
+else
+	gpg --batch --quiet --decrypt "$FILE" >"$work/backup" || fail "$FILE needs its passphrase or private key"
+fi
+tar -C "$work" -xzf "$work/backup" || fail "$FILE is damaged"
+tail -n 1 "$work/loguserapp.sql" | grep -q '^-- Dump completed' || fail "the dump in $FILE is cut off"
+for name in keyring.json secret_key; do
+	[ -s "$work/instance/$name" ] || fail "$FILE holds no $name"
+done
+
+accounts() {
+	[ -z "$(sql -e "SHOW TABLES FROM loguserapp LIKE 'user'")" ] || sql -e 'SELECT id FROM loguserapp.user LIMIT 1'
+}
+docker compose up -d --wait mysql || fail "MySQL does not start"
+[ -z "$(accounts)" ] || fail "this stack has accounts, and nothing is overwritten. A backup goes into an empty one"
+docker compose stop nginx web
+if [ -n "$(accounts)" ]; then # one was made just before the web stopped
+	docker compose up -d
+	fail "this stack has accounts, and nothing is overwritten. A backup goes into an empty one"
+fi
+
+empty='DROP DATABASE loguserapp; CREATE DATABASE loguserapp CHARACTER SET utf8mb4 COLLATE utf8mb4_bin'
+sql -e "$empty"
+sql loguserapp <"$work/loguserapp.sql" || {
+	sql -e "$empty"
+	fail "MySQL did not take the dump"
+}
+# Numbers that were given out after the backup are not given out again: what was issued for one
+# account or login can never count for another.
+for table in user session; do
+	next=$(sql loguserapp -e "SET SESSION information_schema_stats_expiry = 0; SELECT AUTO_INCREMENT + 1000000
+		FROM information_schema.tables WHERE table_schema = 'loguserapp' AND table_name = '$table'")
+	sql loguserapp -e "ALTER TABLE $table AUTO_INCREMENT = $next"
+done
+if [ "$LOGINS" = end ]; then
+	sql loguserapp -e 'UPDATE session SET revoked_at = UTC_TIMESTAMP() WHERE revoked_at IS NULL'
+	docker compose run --rm --no-deps -T --entrypoint rm web -f /instance/keyring.json /instance/secret_key
+else
+	tar -C "$work/instance" -c . | docker compose run --rm --no-deps -T --entrypoint tar web -C /instance -x
+	say "logins are as they were at the backup: what was ended since is alive again (LOGINS=end ends all)"
+fi
+docker compose up -d --wait
+say "restored"
