@@ -293,7 +293,8 @@ def test_a_signal_ends_make_run_and_leaves_nothing_behind(
     if not (ROOT / ".venv" / "bin" / "python").exists():
         missing("the virtual environment that make sets up")
     port = free_port()
-    settings = {"INSTANCE_PATH": str(tmp_path), "PORT": str(port), "WORKERS": "2"}
+    # One worker, which has answered: one that is still starting is given ten seconds to end.
+    settings = {"INSTANCE_PATH": str(tmp_path), "PORT": str(port), "WORKERS": "1"}
     process = subprocess.Popen(
         ["make", "--old-file=.venv/.runtime", "run"], cwd=ROOT, text=True, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=clean_environment() | settings,
