@@ -61,10 +61,15 @@ class Load:
             self.phases.append(Phase(name, time.monotonic()))
             return self.phases[-1]
 
-    def quiet(self, phase: Phase, seconds: float = 3.0, requests: int = 150) -> bool:
-        """Whether no request has failed for a while, with enough of them asked in the phase."""
+    def quiet(self, since: float, seconds: float = 3.0, requests: int = 150) -> bool:
+        """Whether no request has failed for a while, with enough of them asked in the phase.
+
+        The while begins at `since` at the earliest, when what the phase is about was over: what it
+        makes fail is then counted for it, and not for the next.
+        """
+        phase = self.phases[-1]
         assert time.monotonic() < self._until, "the load has ended by itself"
-        calm = time.monotonic() - max(phase.began, phase.last_failure) > seconds
+        calm = time.monotonic() - max(since, phase.last_failure) > seconds
         return calm and phase.requests >= requests
 
     def _live(self, number: int) -> None:

@@ -1,0 +1,209 @@
+"""The product and its peers as servers: how each is started, and how one logs in to it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import urlencode
+
+from app.accounts.passwords import WAITING
+from app.config import Config
+from benchmarks.load import Post
+
+HERE = Path(__file__).parent
+PEERS = HERE.parent / ".venv" / "peers" / "bin"
+NODE = shutil.which("node")
+CORES = Config().workers
+THREADS = Config().threads + WAITING
+NAME, EMAIL, PASSWORD = "bench", "bench@example.com", "correct horse battery"
+FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One row of the table.
+
+    Attributes:
+        name: as the table calls it.
+        command: starts it; {port} and {folder} are filled in.
+        login: what logs in, None where nobody can.
+        register: what makes the account first, if it is not there already.
+        token: where the answer to the login has the token.
+        environment: further variables.
+        missing: why it cannot run here.
+
+    """
+
+    name: str
+    command: Sequence[str]
+    login: Post | None = None
+    register: Post | None = None
+    token: str = "access_token"
+    environment: dict[str, str] = field(default_factory=dict)
+    prepare: Sequence[str] = ()
+    missing: str = ""
+
+
+@dataclass
+class Server:
+    """A contender that runs."""
+
+    contender: Contender
+    port: int
+    process: subprocess.Popen[bytes]
+    started_in: float
+    token: str = ""
+
+    def memory(self) -> list[tuple[float, float]]:
+        """Proportional (PSS) and resident (RSS) megabytes of its processes, parent first."""
+        found = []
+        for pid in _family(self.process.pid):
+            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+            sizes = dict(line.split(":", 1) for line in rollup.splitlines()[1:])
+            pss, rss = (int(sizes[name].split()[0]) / 1024 for name in ("Pss", "Rss"))
+            found.append((pss, rss))
+        return found
+
+
+def product(**environment: str) -> Contender:
+    """The product as `make run` serves it, without the limits that a flood would meet first."""
+    account = {"username": NAME, "email": EMAIL, "password": PASSWORD}
+    return Contender(
+        "**loguserapp**",
+        [sys.executable, "-m", "app.server"],
+        Post("/login", urlencode({"username": NAME, "password": PASSWORD}), FORM),
+        Post("/register", urlencode(account), FORM),
+        environment={"RATELIMIT_ENABLED": "false", "INSTANCE_PATH": "{folder}/instance"}
+        | environment,
+    )
+
+
+def contenders(mysql: str) -> list[Contender]:
+    """The product, the ceiling, and the peers."""
+    user = Post("/login", json.dumps({"username": NAME, "password": PASSWORD}))
+    mail = json.dumps({"email": EMAIL, "password": PASSWORD})
+    granian = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", "{port}"]
+    granian += ["--workers", str(CORES), "--blocking-threads", str(THREADS), "--log-level", "error"]
+    sync = ["--bind", "127.0.0.1:{port}", "--workers", str(2 * CORES), "--log-level", "error"]
+    uvicorn = ["--host", "127.0.0.1", "--port", "{port}", "--workers", str(CORES)]
+    # Its own watchman would kill workers that are merely busy.
+    uvicorn += ["--timeout-worker-healthcheck", "60"]
+    gunicorn, here = str(PEERS / "gunicorn"), "benchmarks.peers"
+    own_granian = str(Path(sys.executable).parent / "granian")
+    no_node = "" if NODE and (HERE / "peers" / "node_modules").exists() else "no Node.js here"
+    no_mysql = no_node or ("" if mysql else "no MySQL here")
+    return [
+        Contender(f"constant Flask answer, Granian x{CORES} (the ceiling)",
+                  [own_granian, *granian, f"{here}.constant:app"]),
+        product(),
+        Contender(f"tutorial Flask app (Flask-JWT-Extended HS256), Granian x{CORES}",
+                  [str(PEERS / "granian"), *granian, f"{here}.tutorial:app"], user),
+        Contender(f"Express 5 + jsonwebtoken, {CORES} processes",
+                  [NODE or "node", str(HERE / "peers" / "express.js")], user, missing=no_node),
+        Contender(f"tutorial Flask app, gunicorn sync x{2 * CORES}",
+                  [gunicorn, *sync, f"{here}.tutorial:app"], user),
+        Contender(f"DRF SimpleJWT, gunicorn sync x{2 * CORES}",
+                  [gunicorn, *sync, f"{here}.simplejwt:application"], user, token="access",
+                  prepare=[str(PEERS / "python"), "-m", f"{here}.simplejwt"]),
+        Contender(f"FastAPI Users, uvicorn x{CORES}",
+                  [str(PEERS / "uvicorn"), *uvicorn, "--log-level", "error",
+                   f"{here}.fastapi_users_app:app"],
+                  Post("/login", urlencode({"username": EMAIL, "password": PASSWORD}), FORM),
+                  Post("/register", mail)),
+        Contender(f"better-auth 1.6 + MySQL, {CORES} processes",
+                  [NODE or "node", str(HERE / "peers" / "better-auth.js")],
+                  Post("/api/auth/sign-in/email", mail), token="set-auth-token",
+                  environment={"BENCH_MYSQL": mysql}, missing=no_mysql),
+    ]  # fmt: skip
+
+
+@contextmanager
+def running(contender: Contender, folder: Path, *, log_in: bool = True) -> Iterator[Server]:
+    """Start a contender, make its account, log in, and stop it in the end."""
+    port = _free_port()
+    filled = {
+        name: text.replace("{folder}", str(folder)) for name, text in contender.environment.items()
+    }
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    # A proxy of the same language, a debugger or a setting of the product would change figures.
+    environment = (
+        kept | {"HOME": str(folder), "PORT": str(port), "BENCH_FOLDER": str(folder)} | filled
+    )
+    options = {"cwd": HERE.parent, "env": environment}
+    if contender.prepare:
+        subprocess.run(contender.prepare, check=True, **options)  # type: ignore[call-overload]
+    command = [part.replace("{port}", str(port)) for part in contender.command]
+    began = time.perf_counter()
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, **options)  # type: ignore[call-overload]
+    try:
+        _wait(process, port, folder)
+        server = Server(contender, port, process, time.perf_counter() - began)
+        if log_in and contender.login:
+            if contender.register:
+                post(port, contender.register)
+            server.token = _token(contender, *post(port, contender.login))
+        yield server
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def post(port: int, what: Post) -> tuple[dict[str, str], dict[str, str]]:
+    """Send one request; its answer's JSON and headers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    headers = {"Content-Type": what.content_type, "Origin": f"http://127.0.0.1:{port}"}
+    connection.request("POST", what.path, what.body, headers)
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return json.loads(body), {name.lower(): value for name, value in answer.getheaders()}
+
+
+def with_database(contender: Contender, url: str) -> Contender:
+    """The product on another database."""
+    return replace(contender, environment=contender.environment | {"DATABASE_URL": url})
+
+
+def _token(contender: Contender, body: dict[str, str], headers: dict[str, str]) -> str:
+    token = body.get(contender.token) or headers.get(contender.token)
+    if not token:
+        raise RuntimeError(f"{contender.name} gave no token: {body}")
+    return token
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", "/resource")
+            connection.getresponse().read()
+        except OSError:
+            time.sleep(0.01)
+        else:
+            return
+        finally:
+            connection.close()
+    raise RuntimeError(f"it did not start: {(folder / 'log').read_text()[-2000:]}")
+
+
+def _family(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return [pid, *(grandchild for child in children for grandchild in _family(int(child)))]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
