@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask
@@ -13,12 +12,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import assets, cli, errors, guards, headers, instance, logs, metrics, providers
 from app.accounts import keys, limits, passwords, revocation, tokens
 from app.config import Config, check_secret
-from app.extensions import bcrypt, csrf, db, engine_options, jwt, migrate
+from app.extensions import bcrypt, csrf, db, engine_options, jwt
 from app.forms import MAX_BODY_BYTES, MAX_FIELDS
 from app.routes import account, auth_api, docs, home, login, meta, register, resource, social
 from app.service import Service
-
-ROOT = Path(__file__).parent.parent
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -36,7 +33,6 @@ def create_app(config: Config | None = None) -> Flask:
     _configure(app, config)
 
     db.init_app(app)
-    migrate.init_app(app, db, directory=str(ROOT / "migrations"))
     bcrypt.init_app(app)
     jwt.init_app(app)
     csrf.init_app(app)

@@ -1,4 +1,4 @@
-"""Commands for whoever runs the service: flask users · sessions · keys · purge."""
+"""Commands for whoever runs the service: flask users · sessions · keys · purge · db."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from app.accounts import limits, registration, sessions, social, users
 from app.accounts.errors import AccountError, NotFoundError
 from app.accounts.keys import PUBLISH_SECONDS, keyring
 from app.forms import NewPasswordForm, RegistrationForm, fill
+from app.upgrade import bind_flask_migrate
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,8 +33,21 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 def init_app(app: Flask) -> None:
     """Give the `flask` command the commands of this service."""
-    for command in (user_commands, session_commands, key_commands, purge):
+    for command in (user_commands, session_commands, key_commands, purge, Migrations(app)):
         app.cli.add_command(command)
+
+
+class Migrations(click.Command):
+    """`flask db` of Flask-Migrate, which is loaded when somebody calls it."""
+
+    def __init__(self, app: Flask) -> None:
+        super().__init__("db", help="Perform database migrations.")
+        self._app = app
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        """Hand the call on."""
+        bind_flask_migrate(self._app)  # which puts Flask-Migrate's own command in our place
+        return self._app.cli.commands["db"].make_context(*arguments, **options)
 
 
 @user_commands.command("list")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from authlib.integrations.flask_client import OAuth
 from flask import current_app
 from flask_bcrypt import Bcrypt
 from flask_jwt_extended import JWTManager
-from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import Connection, Engine, event
@@ -18,8 +16,10 @@ from werkzeug.local import LocalProxy
 
 from app.pool import PatientPool
 
+if TYPE_CHECKING:
+    from authlib.integrations.flask_client import OAuth
+
 db = SQLAlchemy(session_options={"expire_on_commit": False})
-migrate = Migrate()
 bcrypt = Bcrypt()
 jwt = JWTManager()
 csrf = CSRFProtect()

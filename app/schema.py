@@ -12,6 +12,7 @@ from flask_migrate import upgrade
 
 from app import create_app
 from app.config import Config
+from app.upgrade import bind_flask_migrate
 
 _HEADER = """\
 -- The database of loguserapp for an empty MySQL server: mysql < sql/loguserapp.sql
@@ -28,7 +29,9 @@ def sql() -> str:
         config = Config(
             database_url="mysql://loguserapp@localhost/loguserapp", instance_path=Path(folder)
         )
-        with create_app(config).app_context():
+        app = create_app(config)
+        bind_flask_migrate(app)
+        with app.app_context():
             upgrade(sql=True)
     return f"{_HEADER}\n{output.getvalue().strip()}\n"
 

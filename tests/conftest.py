@@ -27,6 +27,7 @@ from werkzeug.test import TestResponse
 from app import create_app
 from app.config import Config
 from app.extensions import db
+from app.upgrade import bind_flask_migrate
 
 ROOT = Path(__file__).parent.parent
 CI = os.environ.get("CI") == "true"
@@ -172,7 +173,9 @@ def mysql_database(server: str) -> Iterator[str]:
 
 
 def migrate_database(url: str, instance: Path, **options: Any) -> None:
-    with create_app(make_config(url, instance)).app_context():
+    app = create_app(make_config(url, instance))
+    bind_flask_migrate(app)
+    with app.app_context():
         upgrade(**options)
 
 

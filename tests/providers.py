@@ -16,11 +16,12 @@ from urllib.parse import urlencode
 
 import flask
 import jwt
+from authlib.deprecate import AuthlibDeprecationWarning
 from cryptography.hazmat.primitives.asymmetric import rsa
 from werkzeug.serving import make_server
 
 with warnings.catch_warnings():  # it uses a part of Authlib that is to be removed one day
-    warnings.simplefilter("ignore")
+    warnings.simplefilter("ignore", AuthlibDeprecationWarning)
     import oidc_provider_mock
 
 SECRET = "the app's secret"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -111,3 +113,12 @@ def test_a_migration_stays_what_it_was_when_the_program_changes(path: Path) -> N
 @pytest.mark.parametrize("room", FILES)
 def test_the_program_does_not_import_its_tests(room: str) -> None:
     assert [r for r in rooms(FILES[room]) if r.startswith(("tests", "migrations"))] == []
+
+
+def test_a_server_without_providers_loads_neither_alembic_nor_authlib() -> None:
+    loaded = "import sys, app.server; print(*{name.partition('.')[0] for name in sys.modules})"
+    found = subprocess.run(
+        [sys.executable, "-c", loaded], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    idle = {"alembic", "mako", "flask_migrate", "authlib", "joserfc", "requests", "zxcvbn"}
+    assert set(found.stdout.split()) & idle == set()

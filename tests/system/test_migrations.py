@@ -24,6 +24,7 @@ from sqlalchemy.engine import make_url
 
 from app import create_app, schema
 from app.models import Base
+from app.upgrade import bind_flask_migrate, revisions
 from tests.conftest import (
     DUMMY,
     ROOT,
@@ -123,6 +124,11 @@ def test_the_models_equal_the_migrated_schema(database_url: str) -> None:
     engine.dispose()
 
 
+def test_the_file_names_tell_what_alembic_reads_in_the_files() -> None:
+    steps = list(ScriptDirectory(str(ROOT / "migrations")).walk_revisions())
+    assert revisions() == [step.revision for step in reversed(steps)]
+
+
 def test_every_table_and_column_has_a_comment(mysql_migrated: str) -> None:
     here = "table_schema = DATABASE()"
     tables = select(
@@ -152,6 +158,7 @@ def test_every_migration_goes_down_and_up_again_with_rows(
     before, kept = described(database_url), rows(database_url)
     steps = list(ScriptDirectory(str(ROOT / "migrations")).walk_revisions())
     assert len(steps) >= 2
+    bind_flask_migrate(app)
     with app.app_context():
         for _ in steps:
             downgrade()

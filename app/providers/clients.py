@@ -1,7 +1,8 @@
 """The outside identity providers: asked with Authlib, believed when everything about it fits.
 
-What a browser began is kept in its own signed cookie until it comes back, and counts once. While
-a provider hangs, its sign-ins fail in their time and take few of the worker's threads with them.
+Loaded only where a provider is set up: Authlib and Requests take 8 MB of a worker. What a browser
+began is kept in its own signed cookie until it comes back, and counts once. While a provider
+hangs, its sign-ins fail in their time and take few of the worker's threads with them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from authlib.common.errors import AuthlibBaseError
@@ -25,7 +25,6 @@ from requests import RequestException, Timeout
 
 from app.accounts.errors import (
     DeclinedError,
-    NotFoundError,
     ProviderBusyError,
     ProviderFaultError,
     ProviderTimeoutError,
@@ -33,8 +32,8 @@ from app.accounts.errors import (
 )
 from app.accounts.social import Outsider
 from app.config import DISCOVERY, Config, settings
-from app.extensions import oauth
 from app.forms import valid_email
+from app.providers import Onward, Start
 
 TIMEOUT_SECONDS = 5
 # How long a person may stay at the provider, and how many sign-ins a browser may have begun: the
@@ -56,57 +55,6 @@ _FAULTS = (
     AuthlibBaseError, JoseError, RequestException,
     ValueError, TypeError, KeyError, AttributeError, RuntimeError, OverflowError,
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """A front end that wants a one-time code.
-
-    Attributes:
-        redirect_url: where it wants it; one of CLIENT_REDIRECT_URLS.
-        challenge: the S256 of its verifier (RFC 7636).
-        state: what it wants back with the code.
-
-    """
-
-    redirect_url: str
-    challenge: str
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class Onward:
-    """What a sign-in is for.
-
-    Attributes:
-        path: the page to go to afterwards.
-        link: the signed-in person to whose account the identity is to be connected.
-        client: the front end that wants a code, in place of a page.
-
-    """
-
-    path: str = "/"
-    link: int | None = None
-    client: Client | None = None
-
-    @classmethod
-    def from_cookie(cls, stored: dict[str, Any]) -> Onward:
-        """Return what `to_cookie` stored."""
-        client = stored.get("client")
-        return cls(stored["path"], stored.get("link"), Client(**client) if client else None)
-
-    def to_cookie(self) -> dict[str, Any]:
-        """As JSON, without what is not there."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """A sign-in that a browser began and came back from."""
-
-    onward: Onward
-    verifier: str
-    nonce: str
 
 
 class Starts(FlaskIntegration):  # type: ignore[misc]
@@ -336,19 +284,6 @@ def init_app(app: Flask) -> None:
             client_secret=getattr(config, f"{name}_client_secret"),
             **kinds[name],
         ).bind(config)
-
-
-def provider(name: str) -> Provider:
-    """The provider of this name.
-
-    Raises:
-        NotFoundError: it is not set up.
-
-    """
-    found = oauth.create_client(name) if name in settings().providers else None
-    if found is None:
-        raise NotFoundError
-    return cast("Provider", found)
 
 
 def _reason(error: Exception) -> str:
