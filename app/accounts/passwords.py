@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import threading
+import time
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,11 +24,18 @@ MAX_BYTES = 72
 MIN_GUESSES = 10_000
 # How many passwords may wait in one worker: a class that registers at once, and not a flood.
 WAITING = 64
+# How many seconds somebody may have to wait. Who logs in again and again had better come back
+# later; who registers does it once, with a form filled in, and no address does it often.
+LOGIN_PATIENCE = 5
+REGISTRATION_PATIENCE = 20
 
 # Version, cost, 16 bytes of salt (the last of its 22 characters holds two bits), 23 of digest.
 _BCRYPT_HASH = re.compile(
     r"\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}"
 )
+
+# Over how many passwords the time that one takes is averaged.
+_SMOOTHING = 8
 
 T = TypeVar("T")
 
@@ -62,11 +70,11 @@ def hash_password(password: str) -> str:
     """Return the bcrypt hash to store.
 
     Raises:
-        BusyError: too many passwords wait already.
+        BusyError: so many passwords wait already that this one's turn would not come soon.
 
     """
     rounds = settings().bcrypt_log_rounds
-    return _pool().run(lambda: _hash(normalize(password), rounds))
+    return _pool().run(lambda: _hash(normalize(password), rounds), REGISTRATION_PATIENCE)
 
 
 def verify(password: str, stored: str | None) -> bool:
@@ -76,11 +84,11 @@ def verify(password: str, stored: str | None) -> bool:
     hash made at a lower cost all take as long as a check at today's cost (ASVS 5.0, 6.3.8).
 
     Raises:
-        BusyError: too many passwords wait already.
+        BusyError: so many passwords wait already that this one's turn would not come soon.
 
     """
     rounds = settings().bcrypt_log_rounds
-    return _pool().run(lambda: _verify(normalize(password), stored, rounds))
+    return _pool().run(lambda: _verify(normalize(password), stored, rounds), LOGIN_PATIENCE)
 
 
 def needs_rehash(stored: str) -> bool:
@@ -116,25 +124,45 @@ class HashingPool:
     bcrypt takes a core for a quarter of a second and lets go of the interpreter meanwhile. At
     nice 19 the threads that hash use every idle core, yet give way at once to those that answer
     requests; and the server has `WAITING` threads more than THREADS, so that those stay free.
+    Whoever would wait too long is told so on arrival, from what the last hashes took.
     """
 
     def __init__(self, threads: int, waiting: int) -> None:
         self._pool = ThreadPoolExecutor(threads, "hashing", initializer=_yield_to_others)
-        self._places = threading.BoundedSemaphore(waiting)
+        self._threads, self._places = threads, waiting
+        self._lock = threading.Lock()
+        self._present = 0
+        self._seconds = 0.0  # that a thread needs for one password, lately
 
-    def run(self, work: Callable[[], T]) -> T:
+    def run(self, work: Callable[[], T], patience: float) -> T:
         """Do the work in the pool and return its result.
 
+        Args:
+            work: what takes a thread of the pool.
+            patience: the seconds that it may have to wait for its turn.
+
         Raises:
-            BusyError: every place to wait is taken.
+            BusyError: every place to wait is taken, or the wait would be longer.
 
         """
-        if not self._places.acquire(blocking=False):
-            raise BusyError
+        with self._lock:
+            wait = self._present / self._threads * self._seconds
+            if self._present == self._places or wait > patience:
+                raise BusyError
+            self._present += 1
         try:
-            return self._pool.submit(work).result()
+            return self._pool.submit(self._timed, work).result()
         finally:
-            self._places.release()
+            with self._lock:
+                self._present -= 1
+
+    def _timed(self, work: Callable[[], T]) -> T:
+        began = time.monotonic()
+        try:
+            return work()
+        finally:
+            with self._lock:
+                self._seconds += (time.monotonic() - began - self._seconds) / _SMOOTHING
 
 
 def init_app(app: Flask) -> None:

@@ -29,9 +29,9 @@ def held(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     pool = app.extensions["hashing"]
     run = pool.run
 
-    def counting(work: Any) -> Any:
+    def counting(*work: Any) -> Any:
         counts.append(engine.pool.checkedout())
-        return run(work)
+        return run(*work)
 
     monkeypatch.setattr(pool, "run", counting)
     return counts

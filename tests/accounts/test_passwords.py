@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
 from collections.abc import Callable
-from typing import Any
 
 import bcrypt
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.accounts.passwords import HashingPool
 from tests.conftest import DUMMY, assert_problem, execute, select
 
 COST = 6
@@ -121,51 +116,3 @@ def test_a_corrupt_hash_is_a_wrong_password(
     for password in (dummy["password"], stored or "x", "wrong"):
         answer = client.post("/login", json=dummy | {"password": password})
         assert_problem(answer, 401, "invalid_credentials")
-
-
-# --- the pool ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def full(app: Flask) -> Any:
-    """An application whose only place to wait for a hash is taken until the event is set."""
-    pool = app.extensions["hashing"] = HashingPool(threads=1, waiting=1)
-    taken, over = threading.Event(), threading.Event()
-    thread = threading.Thread(target=lambda: pool.run(lambda: (taken.set(), over.wait())))
-    thread.start()
-    assert taken.wait(timeout=10)
-    yield over
-    over.set()
-    thread.join()
-
-
-@pytest.mark.parametrize("path", ["/login", "/register", "/api/auth/login/"])
-def test_who_finds_no_place_to_wait_is_asked_to_come_again(
-    full: threading.Event, client: FlaskClient, path: str
-) -> None:
-    answer = client.post(path, json=DUMMY)
-    assert_problem(answer, 503, "service_unavailable")
-    assert int(answer.headers["Retry-After"]) > 0
-
-
-def test_a_full_pool_delays_nobody_who_needs_no_hash(
-    full: threading.Event, client: FlaskClient
-) -> None:
-    assert client.get("/healthz").status_code == 200
-    assert client.post("/login", json={}).status_code == 400
-
-
-def test_a_place_that_is_free_again_is_given_away(app: Flask) -> None:
-    pool = HashingPool(threads=1, waiting=1)
-    assert [pool.run(lambda: 1), pool.run(lambda: 2)] == [1, 2]
-    with pytest.raises(ZeroDivisionError):
-        pool.run(lambda: 1 // 0)
-    assert pool.run(lambda: 3) == 3
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="priorities of threads are Linux's")
-def test_who_hashes_gives_way_to_who_answers() -> None:
-    pool = HashingPool(threads=1, waiting=1)
-    niceness = pool.run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
-    assert niceness == 19
-    assert os.getpriority(os.PRIO_PROCESS, 0) < 19
