@@ -127,7 +127,7 @@ def contest_table(results: list[Result]) -> str:
     rows = []
     for result in results:
         if not result.reads:
-            rows.append([result.contender.name, result.contender.missing, *[""] * 7])
+            rows.append([result.contender.name, result.contender.missing, *[""] * 9])
             continue
         pairs = zip(result.reads, ceiling.reads, strict=True)
         ratio = statistics.median(read.rate / top.rate for read, top in pairs)
@@ -143,11 +143,13 @@ def contest_table(results: list[Result]) -> str:
             ]
         else:
             row += [""] * 4
-        rows.append([*row, f"{sum(pss for pss, _ in result.memory):.0f}"])
+        pss, rss = (sum(sizes) for sizes in zip(*result.memory, strict=True))
+        largest = max(size for _, size in result.memory)
+        rows.append([*row, f"{largest:.0f}", f"{rss:.0f}", f"{pss:.0f}"])
     head = [
         f"{len(ceiling.reads)} rounds in turns, medians", "/resource req/s", "of the ceiling",
         "p99 ms", "logins/s of the bcrypt limit", "503s", "/resource p99 ms idle",
-        "/resource p99 ms in the flood", "PSS MB",
+        "/resource p99 ms in the flood", "RSS MB of the largest process", "of all", "PSS MB",
     ]  # fmt: skip
     return report.table(head, rows)
 
