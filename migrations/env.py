@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from alembic import context
 from flask import current_app
-from sqlalchemy import create_engine, pool
+from sqlalchemy import Connection, create_engine, pool, text
 from sqlalchemy.engine import make_url
 
 from app.models import Base
+
+# How long to wait for another who migrates the same database.
+_PATIENCE_SECONDS = 60
 
 
 def run() -> None:
@@ -18,17 +21,28 @@ def run() -> None:
         with context.begin_transaction():
             context.run_migrations()
         return
-    arguments = {} if url.get_backend_name() == "sqlite" else {"connect_timeout": 5}
-    engine = create_engine(url, poolclass=pool.NullPool, connect_args=arguments)
+    sqlite = url.get_backend_name() == "sqlite"
+    waiting = {"timeout": _PATIENCE_SECONDS} if sqlite else {"connect_timeout": 5}
+    engine = create_engine(url, poolclass=pool.NullPool, connect_args=waiting)
     with engine.connect() as connection:
+        if not sqlite:
+            _take_turn(connection)
         context.configure(
             connection=connection,
             target_metadata=Base.metadata,
-            transaction_per_migration=True,
+            # All of them in one makes others wait who start meanwhile; MySQL commits each anyway.
+            transaction_per_migration=not sqlite,
             compare_server_default=True,
         )
         with context.begin_transaction():
             context.run_migrations()
+
+
+def _take_turn(connection: Connection) -> None:
+    """Wait until nobody else migrates this database; the lock goes with the connection."""
+    lock = text("SELECT GET_LOCK(CONCAT('migrate ', MD5(DATABASE())), :seconds)")
+    connection.execute(lock, {"seconds": _PATIENCE_SECONDS})
+    connection.commit()
 
 
 run()

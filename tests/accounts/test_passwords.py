@@ -12,7 +12,8 @@ from flask.testing import FlaskClient
 from tests.conftest import DUMMY, assert_problem, execute, select
 
 COST = 6
-OLDER = bcrypt.hashpw(DUMMY["password"].encode(), bcrypt.gensalt(4)).decode()
+# The dummy user's password at cost 4.
+OLDER = "$2b$04$UtoBbg7yvomC6tbT3Pns5e7fKzOwwwstXJCS6h5Inh55r2.Ev3k0m"
 CORRUPT = [
     "", "x", "dummy1234", "$2b$06$", "$2b$06$short", "$2b$99$" + "a" * 53, "$2b$00$" + "a" * 53,
     "$2b$6$" + "a" * 54, "$1$" + "a" * 57, "$2b$06$" + "é" * 53, OLDER[:-1], f"{OLDER}a",

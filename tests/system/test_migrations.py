@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -292,6 +293,15 @@ def broken_after(step: int) -> Iterator[list[str]]:
         yield broke
     finally:
         event.remove(Engine, "before_cursor_execute", listen)
+
+
+def test_of_several_that_migrate_at_once_each_finds_it_done(
+    bare_database_url: str, fresh: list[str], tmp_path: Path
+) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        once = [pool.submit(flask, bare_database_url, tmp_path, "db", "upgrade") for _ in range(4)]
+    assert [(done.result().returncode, done.result().stdout) for done in once] == [(0, "")] * 4
+    assert described(bare_database_url) == fresh
 
 
 # --- people who share a name ---------------------------------------------------------------------
