@@ -40,8 +40,9 @@ def run() -> None:
 
 def _take_turn(connection: Connection) -> None:
     """Wait until nobody else migrates this database; the lock goes with the connection."""
-    lock = text("SELECT GET_LOCK(CONCAT('migrate ', MD5(DATABASE())), :seconds)")
-    connection.execute(lock, {"seconds": _PATIENCE_SECONDS})
+    name = f"migrate {connection.engine.url.database}"[:64]  # all that MySQL allows
+    seconds = _PATIENCE_SECONDS
+    connection.execute(text("SELECT GET_LOCK(:name, :seconds)"), {"name": name, "seconds": seconds})
     connection.commit()
 
 

@@ -15,12 +15,14 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
+from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import create_engine, text
 from werkzeug.test import TestResponse
 
@@ -29,10 +31,32 @@ from app.config import Config
 from app.extensions import db
 from app.upgrade import bind_flask_migrate
 
+
+class Compiled(BytecodeCache):
+    """Templates, compiled once for all the applications of a run."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._code.get(bucket.key)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._code[bucket.key] = bucket.code
+
+
 ROOT = Path(__file__).parent.parent
 CI = os.environ.get("CI") == "true"
 DUMMY = {"username": "dummyuser", "email": "dummy@dummy.com", "password": "dummy1234"}
+COMPILED = Compiled()
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs real servers and browsers, so that the rules alone can be tested soon."""
+    for item in items:
+        if "system" in item.path.relative_to(ROOT).parts:
+            item.add_marker("system")
 
 
 def missing(what: str) -> None:
@@ -222,8 +246,10 @@ def make_app(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Flask]
     apps = []
 
     def make(**settings: Any) -> Flask:
-        apps.append(create_app(make_config(database_url, tmp_path / "instance", **settings)))
-        return apps[-1]
+        app = create_app(make_config(database_url, tmp_path / "instance", **settings))
+        app.jinja_env.bytecode_cache = COMPILED
+        apps.append(app)
+        return app
 
     yield make
     for app in apps:

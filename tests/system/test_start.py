@@ -1,0 +1,202 @@
+"""The server starts, says in one line why it does not, and ends at a signal."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import (
+    DUMMY,
+    ROOT,
+    clean_environment,
+    free_port,
+    missing,
+    run_server,
+    wait_until,
+)
+from tests.http import Connection, once
+
+# --- a start that fails ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port that somebody else uses."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield int(other.getsockname()[1])
+
+
+def start(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    settings = {"INSTANCE_PATH": str(folder / "instance"), "PORT": str(free_port())}
+    return subprocess.run(
+        [sys.executable, "-m", "app.server"], check=False, capture_output=True, text=True,
+        cwd=ROOT, timeout=30, env=clean_environment() | settings | environment,
+    )  # fmt: skip
+
+
+def assert_one_line(failed: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert failed.returncode not in {0, None}
+    assert failed.stdout == ""
+    (line,) = failed.stderr.splitlines()
+    assert [word for word in words if word not in line] == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "word"),
+    [({"PORT": "eighty"}, "PORT"), ({"SECRET_KEY": "too short"}, "SECRET_KEY"),
+     ({"DATABASE_ULR": "sqlite://"}, "DATABASE_URL"), ({"HOST": "203.0.113.1"}, "HOST"),
+     ({"DATABASE_URL": "sqlite:////nowhere/at/all.db"}, "DATABASE_URL"),
+     ({"INSTANCE_PATH": "/dev/null/instance"}, "/dev/null")],
+    ids=str,
+)  # fmt: skip
+def test_a_bad_setting_stops_the_start_with_one_line(
+    tmp_path: Path, environment: dict[str, str], word: str
+) -> None:
+    assert_one_line(start(tmp_path, **environment), "loguserapp: ", word)
+
+
+def test_a_busy_port_stops_the_start_with_one_line(tmp_path: Path, port: int) -> None:
+    assert_one_line(start(tmp_path, PORT=str(port)), f"port {port} is in use", f"PORT={port + 1}")
+
+
+def test_an_absent_database_stops_the_start_with_one_line(tmp_path: Path) -> None:
+    url = f"mysql://root:secret-password@127.0.0.1:{free_port()}/loguserapp"
+    failed = start(tmp_path, DATABASE_URL=url)
+    assert_one_line(failed, "DATABASE_URL")
+    assert "secret-password" not in failed.stderr
+
+
+def test_a_file_that_is_no_database_stops_the_start_with_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.db").write_text("this is no database, however long one reads in it" * 100)
+    assert_one_line(start(tmp_path, DATABASE_URL=f"sqlite:///{tmp_path / 'a.db'}"), "DATABASE_URL")
+
+
+@pytest.mark.parametrize("content", ["", "a" * 64])
+def test_a_damaged_secret_stops_the_start_with_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "instance").mkdir()
+    (tmp_path / "instance" / "secret_key").write_text(content)
+    assert_one_line(start(tmp_path), "secret_key")
+
+
+@pytest.mark.parametrize("content", ["", "[]", '[{"kid": "a"}]'])
+def test_a_damaged_keyring_stops_the_start_with_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "instance").mkdir()
+    (tmp_path / "instance" / "keyring.json").write_text(content)
+    assert_one_line(start(tmp_path), "keyring.json")
+
+
+# --- a start that succeeds -----------------------------------------------------------------------
+
+
+def test_every_start_prints_the_address(tmp_path: Path) -> None:
+    for _ in ("first", "later"):
+        with run_server(tmp_path, f"sqlite:///{tmp_path / 'a.db'}") as server:
+            assert server.log.read_text() == f"loguserapp: open {server.url}\n"
+
+
+def test_what_is_secret_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
+    url, instance = f"sqlite:///{tmp_path / 'a.db'}", tmp_path / "made" / "instance"
+    name = {"PUBLIC_URL": "http://127.0.0.1:5000"}  # of which its tokens speak, at any port
+    with run_server(tmp_path, url, instance, **name) as first:
+        assert once(first.url, "POST", "/register", **DUMMY).status == 201
+        token = once(first.url, "POST", "/login", **DUMMY).json()["access_token"]
+    assert instance.stat().st_mode & 0o777 == 0o700
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in instance.iterdir()}
+    assert modes == {"secret_key": "0o600", "keyring.json": "0o600"}
+    with run_server(tmp_path, url, instance, **name) as second:
+        assert once(second.url, "GET", "/resource", token).status == 200
+
+
+def test_two_that_start_together_share_one_secret_and_one_database(tmp_path: Path) -> None:
+    settings = {"INSTANCE_PATH": str(tmp_path / "instance"), "BCRYPT_LOG_ROUNDS": "10"}
+    ports = [free_port(), free_port()]
+    servers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "app.server"], cwd=ROOT, stdout=subprocess.DEVNULL,
+            env=clean_environment() | settings
+            | {"PORT": str(port), "WORKERS": "1", "PUBLIC_URL": "http://127.0.0.1:5000"},
+        )
+        for port in ports
+    ]  # fmt: skip
+    try:
+        one, two = (f"http://127.0.0.1:{port}" for port in ports)
+        wait_until(lambda: _accepts(ports[0]) and _accepts(ports[1]), "both to start")
+        assert once(one, "POST", "/register", **DUMMY).status == 201
+        token = once(two, "POST", "/login", **DUMMY).json()["access_token"]
+        assert once(one, "GET", "/resource", token).status == 200
+        assert once(two, "GET", "/resource", token).status == 200
+    finally:
+        for server in servers:
+            server.terminate()
+            server.wait(timeout=30)
+    assert [server.returncode for server in servers] == [0, 0]
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+# --- make run ----------------------------------------------------------------------------------
+
+
+def to_make(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    process.send_signal(number)
+
+
+def to_the_terminal(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    os.killpg(process.pid, number)
+
+
+@pytest.mark.parametrize(
+    ("send", "number"),
+    [
+        (to_make, signal.SIGTERM),
+        (to_the_terminal, signal.SIGTERM),
+        (to_the_terminal, signal.SIGINT),
+    ],
+)
+def test_a_signal_ends_make_run_and_leaves_nothing_behind(
+    tmp_path: Path, send: Any, number: signal.Signals
+) -> None:
+    if not (ROOT / ".venv" / "bin" / "python").exists():
+        missing("the virtual environment that make sets up")
+    port = free_port()
+    # One worker, which has answered: one that is still starting is given ten seconds to end.
+    settings = {"INSTANCE_PATH": str(tmp_path), "PORT": str(port), "WORKERS": "1"}
+    process = subprocess.Popen(
+        ["make", "--old-file=.venv/.runtime", "run"], cwd=ROOT, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=clean_environment() | settings,
+    )  # fmt: skip
+    with ExitStack() as stack:
+        stack.callback(process.wait, timeout=30)
+        stack.callback(process.terminate)
+        wait_until(lambda: process.poll() is not None or _accepts(port), "make run to serve")
+        idle = stack.enter_context(Connection(f"http://127.0.0.1:{port}"))
+        assert idle.send("GET", "/healthz").status == 200
+        began = time.monotonic()
+        send(process, number)
+        output, _ = process.communicate(timeout=30)
+        assert time.monotonic() - began < 5
+    assert output.splitlines()[0] == f"loguserapp: open http://127.0.0.1:{port}"
+    assert "Traceback" not in output
+    wait_until(lambda: not _accepts(port), "the workers to end", seconds=5)
+    assert not _group_lives(process.pid)
+
+
+def _group_lives(group: int) -> bool:
+    stats = [path.read_text() for path in Path("/proc").glob("[0-9]*/stat") if path.exists()]
+    return any(re.search(rf"\) [^ZX] \d+ {group} ", stat) for stat in stats)
