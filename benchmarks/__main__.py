@@ -167,6 +167,9 @@ def alone(folder: Path, mysql: str) -> str:
             ("registrations/s of the bcrypt limit, 16 clients", f"{done.rate / limit:.2f}"),
             ("/resource p99 meanwhile", f"{onlooker.p99:.1f} ms, {onlooker.failures} failed"),
         ]
+        ours, theirs = measures.judging()
+        rows.append(("a password crafted to be slow, judged in", f"{ours:.1f} ms"))
+        rows.append(("... by zxcvbn itself", f"{theirs:,.0f} ms"))
         before, beside = measures.slow_clients(server, 200, 10)
         rows.append(("/resource p99 before", f"{before.p99:.1f} ms, {before.failures} failed"))
         rows.append(

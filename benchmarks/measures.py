@@ -6,6 +6,7 @@ import gc
 import socket
 import statistics
 import subprocess
+import sys
 import threading
 import time
 import timeit
@@ -75,6 +76,34 @@ def refusals(server: Server, clients: int, seconds: float) -> tuple[list[float],
     for thread in threads:
         thread.join()
     return good, busy
+
+
+def judging() -> tuple[float, float]:
+    """How long the costliest password to judge takes, in milliseconds: here, and zxcvbn itself."""
+    program = """if True:
+        import random, sys, time
+        if sys.argv[1] == "ours":
+            from app.accounts.guessing import is_guessed_soon as judge
+        else:
+            from zxcvbn import zxcvbn as judge
+        chance = random.Random(1)
+        signs = "4@8({[<369!1|07$5+%2"
+        crafted = ["".join(chance.choices(signs, k=72)) for _ in range(3)]
+        crafted += ["12" * 36, "1" * 72, "{6|%9371<8!$5" * 5, crafted[0][:36] * 2]
+        taken = []
+        for password in ["warm up", *crafted]:
+            began = time.perf_counter()
+            judge(password, [])
+            taken.append(time.perf_counter() - began)
+        print(max(taken[1:]) * 1000)
+    """
+    ours, theirs = (
+        subprocess.run(
+            [sys.executable, "-c", program, whose], check=True, capture_output=True, text=True
+        ).stdout
+        for whose in ("ours", "zxcvbn's")
+    )
+    return float(ours), float(theirs)
 
 
 def slow_clients(server: Server, count: int, seconds: float) -> tuple[Onlooker, Onlooker]:

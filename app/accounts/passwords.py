@@ -21,7 +21,6 @@ from app.extensions import bcrypt
 MIN_CHARACTERS = 8
 # What bcrypt reads. More would be cut off in silence, so more is refused (ASVS 5.0, 6.2.8).
 MAX_BYTES = 72
-MIN_GUESSES = 10_000
 # How many passwords may wait in one worker: a class that registers at once, and not a flood.
 WAITING = 64
 # How many seconds somebody may have to wait. Who logs in again and again had better come back
@@ -59,9 +58,9 @@ def weakness(password: str, *, own_words: list[str]) -> str | None:
     if len(password.encode()) > MAX_BYTES:
         return f"Use at most {MAX_BYTES} bytes (most letters are one byte)."
     # Imported late: where nobody registers, its word lists need no memory.
-    from zxcvbn import zxcvbn
+    from app.accounts.guessing import is_guessed_soon
 
-    if zxcvbn(password, user_inputs=own_words)["guesses"] < MIN_GUESSES:
+    if is_guessed_soon(password, own_words):
         return "That password is among the first that a guesser tries. Use another."
     return None
 

@@ -15,7 +15,7 @@ from schemathesis import Case, HookContext
 from schemathesis.specs.openapi.checks import allow_header_conformance, positive_data_acceptance
 
 from app import create_app
-from app.accounts import passwords
+from app.accounts import guessing
 from tests.conftest import DUMMY, ROOT, bearer, close, make_config
 
 NUMBERS = itertools.count()
@@ -35,7 +35,7 @@ def map_body(_context: HookContext, body: Any) -> Any:
 @pytest.fixture
 def service(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     # Rules that the document says in words only.
-    monkeypatch.setattr(passwords, "MIN_GUESSES", 0)
+    monkeypatch.setattr(guessing, "MIN_GUESSES", 0)
     monkeypatch.setattr("email_validator.SPECIAL_USE_DOMAIN_NAMES", [])
     app = create_app(make_config(sqlite_url, tmp_path, ratelimit_enabled=False))
     yield app
