@@ -14,8 +14,6 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import make_url
 from werkzeug.local import LocalProxy
 
-from app.pool import PatientPool
-
 if TYPE_CHECKING:
     from authlib.integrations.flask_client import OAuth
 
@@ -35,6 +33,9 @@ def engine_options(database_url: str, threads: int) -> dict[str, Any]:
     """What SQLAlchemy is told of the database, so that its absence is noticed soon."""
     if make_url(database_url).get_backend_name() == "sqlite":
         return {"connect_args": {"timeout": _DATABASE_TIMEOUT}}
+    # Imported here: with SQLite a worker needs no driver of MySQL.
+    from app.pool import PatientPool
+
     return {
         "poolclass": PatientPool,
         "pool_size": threads,

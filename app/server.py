@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import multiprocessing
 import os
 import shutil
@@ -58,8 +59,11 @@ def _check_port(config: Config) -> None:
 
 
 def _serve(config: Config) -> None:
-    # Workers are forked, so that they share what is loaded already and start at once.
+    # Workers are forked, so that they share what is loaded already and start at once. What the
+    # collector never looks at again is not written to, and stays shared.
     multiprocessing.set_start_method("fork", force=True)
+    gc.collect()
+    gc.freeze()
     server = DrainingServer(
         "wsgi:app",
         address=config.host,
