@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -150,13 +151,10 @@ def running(contender: Contender, folder: Path, *, log_in: bool = True) -> Itera
         _wait(process, port, folder)
         server = Server(contender, port, process, time.perf_counter() - began)
         if log_in and contender.login:
-            if contender.register:
-                post(port, contender.register)
-            server.token = _token(contender, *post(port, contender.login))
+            server.token = _first_token(contender, port, contender.login)
         yield server
     finally:
-        process.terminate()
-        process.wait(timeout=30)
+        _stop(process)
 
 
 def post(port: int, what: Post) -> tuple[dict[str, str], dict[str, str]]:
@@ -175,7 +173,23 @@ def with_database(contender: Contender, url: str) -> Contender:
     return replace(contender, environment=contender.environment | {"DATABASE_URL": url})
 
 
-def _token(contender: Contender, body: dict[str, str], headers: dict[str, str]) -> str:
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=30)
+    except subprocess.TimeoutExpired:  # a server that is told so while it starts may miss it
+        for pid in _family(process.pid):
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+
+def _first_token(contender: Contender, port: int, login: Post) -> str:
+    try:
+        if contender.register:
+            post(port, contender.register)
+        body, headers = post(port, login)
+    except OSError as error:
+        raise RuntimeError(f"{contender.name} let nobody log in: {error}") from error
     token = body.get(contender.token) or headers.get(contender.token)
     if not token:
         raise RuntimeError(f"{contender.name} gave no token: {body}")
