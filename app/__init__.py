@@ -60,6 +60,7 @@ def create_app(config: Config | None = None) -> Flask:
 
 def _configure(app: Service, config: Config) -> None:
     """Tell Flask and its extensions what the settings mean for them."""
+    instance.make_folder(config.instance_path)
     secret = config.secret_key.encode()
     if not secret:
         file = config.instance_path / "secret_key"
@@ -70,6 +71,7 @@ def _configure(app: Service, config: Config) -> None:
     app.testing = config.testing
     app.secret_key = hmac.digest(secret, b"cookies", "sha256")
     app.public_address = urlsplit(config.public_url)
+    # Every rule is written without a slash at its end, and so answers to both spellings alike.
     app.url_map.strict_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config.update(

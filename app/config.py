@@ -19,6 +19,10 @@ MIN_BCRYPT_ROUNDS = 10
 DISCOVERY = "/.well-known/openid-configuration"
 
 
+# A name, or an IPv4 or IPv6 address, and perhaps a port: nothing before, between or after.
+_PUBLIC_URL = re.compile(r"\w+://(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?/?", re.ASCII)
+
+
 class ConfigError(Exception):
     """A setting is unknown, missing or malformed. The message is one line that names it."""
 
@@ -223,10 +227,10 @@ def _database_url(text: str, instance_path: Path) -> str:
 def _public_url(text: str) -> str:
     try:
         url = urlsplit(text)
-        good = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+        good = url.scheme in {"http", "https"} and url.port != 0
     except ValueError:
         good = False
-    if not good or url.path not in {"", "/"} or url.query or url.fragment or "@" in url.netloc:
+    if not good or not _PUBLIC_URL.fullmatch(text):
         raise ConfigError("PUBLIC_URL must look like https://login.example.com, without a path.")
     return f"{url.scheme}://{url.netloc}"
 

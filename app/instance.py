@@ -7,6 +7,21 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from app.config import ConfigError
+
+
+def make_folder(path: Path) -> None:
+    """Make the instance folder, for the owner alone, where there is none.
+
+    Raises:
+        ConfigError: it cannot be made.
+
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"INSTANCE_PATH {path} cannot be used: {error.strerror}.") from None
+
 
 def read_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
     """Return the file's content, making it first where there is none.

@@ -73,6 +73,7 @@ def test_without_settings_it_runs_for_one_person_on_one_machine(tmp_path: Path) 
         {"PUBLIC_URL": "login.example.com"}, {"PUBLIC_URL": "ftp://e.com"}, {"PUBLIC_URL": "http://"},
         {"PUBLIC_URL": "http://e.com/path"}, {"PUBLIC_URL": "http://u:p@e.com"},
         {"PUBLIC_URL": "http://e.com:x"}, {"PUBLIC_URL": "http://e.com?a"}, {"PUBLIC_URL": "http://["},
+        {"PUBLIC_URL": "http://a b"}, {"PUBLIC_URL": "http://e<.com"}, {"PUBLIC_URL": "http://e\n.com"},
         {"SECRET_KEY": "too short"}, {"SECRET_KEY": SECRET[:31]}, {"SECRET_KEY": "a" * 64},
         {"SECRET_KEY": "changeme" * 8}, {"SECRET_KEY": "12" * 32},
         *({name: ""} for name in GOOD), *({name: " "} for name in GOOD),

@@ -59,7 +59,7 @@ def assert_one_line(failed: subprocess.CompletedProcess[str], *words: str) -> No
     [({"PORT": "eighty"}, "PORT"), ({"SECRET_KEY": "too short"}, "SECRET_KEY"),
      ({"DATABASE_ULR": "sqlite://"}, "DATABASE_URL"), ({"HOST": "203.0.113.1"}, "HOST"),
      ({"DATABASE_URL": "sqlite:////nowhere/at/all.db"}, "DATABASE_URL"),
-     ({"INSTANCE_PATH": "/dev/null/instance"}, "/dev/null")],
+     ({"INSTANCE_PATH": "/dev/null/instance"}, "INSTANCE_PATH /dev/null")],
     ids=str,
 )  # fmt: skip
 def test_a_bad_setting_stops_the_start_with_one_line(
