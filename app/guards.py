@@ -173,6 +173,8 @@ class BrowserSessions(SecureCookieSessionInterface):
 
 
 def _refuse_forged_forms() -> None:
+    if request.routing_exception is not None:
+        return  # there is nothing to forge at this address: it is answered with 404 or 405
     if request.method not in _SAFE and is_browser():
         request.get_data()  # kept, since looking for the token below would use the body up
         csrf.protect()

@@ -49,7 +49,7 @@ _TOKEN_WORDS = {
 }
 
 
-@blueprint.post("/register/")
+@blueprint.post("/register")
 @public
 def register() -> Response:
     """Make an account."""
@@ -58,68 +58,71 @@ def register() -> Response:
     return registered(registration.register(**fields))
 
 
-@blueprint.post("/login/")
+@blueprint.post("/login")
 @public
 def log_in() -> Response:
     """Open a session and hand out its pair of tokens."""
-    limits.count_token_call(origin().address)
     fields = read(LoginForm).values()
+    limits.count_token_call(origin().address)
     grant = sessions.log_in(fields["username"], fields["password"], origin())
     return data({"refresh": grant.refresh_token, "access": grant.access_token})
 
 
-@blueprint.post("/social/token/")
+@blueprint.post("/social/token")
 @public
 def exchange_code() -> Response:
     """Exchange the one-time code of a social sign-in for the pair that logging in gives."""
-    limits.count_token_call(origin().address)
     fields = read(SocialCodeForm).values()
+    limits.count_token_call(origin().address)
     grant = social.redeem_code(fields["code"], fields["code_verifier"], origin())
     return data({"refresh": grant.refresh_token, "access": grant.access_token})
 
 
-@blueprint.post("/token/refresh/")
+@blueprint.post("/token/refresh")
 @public
 def refresh() -> Response:
     """Exchange a refresh token for the next pair."""
+    token = read(RefreshForm).values()["refresh"]
     limits.count_token_call(origin().address)
-    grant = sessions.refresh(read(RefreshForm).values()["refresh"])
+    grant = sessions.refresh(token)
     return data({"access": grant.access_token, "refresh": grant.refresh_token})
 
 
-@blueprint.post("/token/verify/")
+@blueprint.post("/token/verify")
 @public
 def verify() -> Response:
     """Tell whether a token of either kind is good."""
+    token = read(VerifyForm).values()["token"]
     limits.count_token_call(origin().address)
-    sessions.verify(read(VerifyForm).values()["token"])
+    sessions.verify(token)
     return data({})
 
 
-@blueprint.post("/logout/")
+@blueprint.post("/logout")
 @public
 def log_out() -> Response:
     """End the session of a refresh token, its access tokens included."""
+    token = read(LogoutForm).token()
     limits.count_token_call(origin().address)
-    sessions.log_out_by_refresh(read(LogoutForm).token())
+    sessions.log_out_by_refresh(token)
     return data({})
 
 
-@blueprint.get("/me/")
+@blueprint.get("/me")
 @bearer_only
 def me(access: AccessToken) -> Response:
     """Show the own account."""
     return data(_shown(users.profile(access.user_id)))
 
 
-@blueprint.patch("/me/")
+@blueprint.patch("/me")
 @bearer_only
 def change_me(access: AccessToken) -> Response:
     """Change the own username, e-mail or both."""
     return data(_shown(registration.change_profile(access.user_id, **read(ProfileForm).values())))
 
 
-@blueprint.delete("/me/")
+@blueprint.delete("/me")
 @bearer_only
 def delete_me(access: AccessToken) -> Response:
     """Delete the own account."""
@@ -127,7 +130,7 @@ def delete_me(access: AccessToken) -> Response:
     return Response(status=204)
 
 
-@blueprint.post("/password/")
+@blueprint.post("/password")
 @bearer_only
 def change_password(access: AccessToken) -> Response:
     """Change the own password; every other session ends."""
@@ -136,7 +139,7 @@ def change_password(access: AccessToken) -> Response:
     return data({})
 
 
-@blueprint.get("/sessions/")
+@blueprint.get("/sessions")
 @bearer_only
 def list_sessions(access: AccessToken) -> Response:
     """List the own sessions."""
@@ -144,7 +147,7 @@ def list_sessions(access: AccessToken) -> Response:
     return data([_timed(asdict(session)) for session in own])
 
 
-@blueprint.delete("/sessions/<int(max=2147483647):session_id>/")
+@blueprint.delete("/sessions/<int(max=2147483647):session_id>")
 @bearer_only
 def end_session(access: AccessToken, session_id: int) -> Response:
     """End one of the own sessions."""

@@ -13,7 +13,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from tests.browsing import Browser
-from tests.conftest import DUMMY, bearer, execute
+from tests.conftest import BROWSER, DUMMY, bearer, execute
 from tests.http import once
 
 INSIDE = re.compile(
@@ -165,6 +165,21 @@ def test_a_405_says_what_is_allowed(app: Flask, path: str, allowed: set[str]) ->
     answer = app.test_client().put(path)
     assert answer.status_code == 405
     assert allowed <= set(answer.headers["Allow"].split(", "))
+
+
+def test_every_address_says_the_same_with_a_slash_at_its_end(app: Flask) -> None:
+    client = app.test_client()
+    for rule in app.url_map.iter_rules():
+        path = re.sub("<[^>]+>", "1", rule.rule)
+        if path == "/" or rule.endpoint == "static":
+            continue
+        for method in ("OPTIONS", "BREW", "GET"):
+            for headers in ({}, BROWSER):
+                plain, slashed = (
+                    client.open(each, method=method, headers=headers) for each in (path, f"{path}/")
+                )
+                assert plain.status_code == slashed.status_code
+                assert plain.headers.get("Allow") == slashed.headers.get("Allow")
 
 
 def test_a_503_says_when_to_come_back(failing: Callable[[Failure], Flask]) -> None:

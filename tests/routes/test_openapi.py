@@ -125,7 +125,8 @@ def test_every_address_of_a_program_is_described_and_no_other(app: Flask) -> Non
             for method in rule.methods - {"HEAD", "OPTIONS"}:
                 served[method, path] = getattr(view, "access", None) == "bearer"
     described = {
-        (method, path): "security" in described for method, path, described in operations()
+        (method, path.rstrip("/")): "security" in described
+        for method, path, described in operations()
     }
     assert described == served | {("GET", "/resource"): True}
 
