@@ -32,14 +32,27 @@ class Base(DeclarativeBase):
     )
 
 
+# NFC makes one character of four at most, and a password has 72 bytes at most.
+_MOST_COMPOSED = 4 * 72
+
+
 def utcnow() -> datetime:
     """The time now in UTC, in whole seconds and without a zone, as every table keeps it."""
     return datetime.now(UTC).replace(microsecond=0, tzinfo=None)
 
 
+def composed(text: str) -> str:
+    """The one spelling (NFC) of a name or password that keyboards write differently.
+
+    Putting accents in order takes the square of their number: what is longer than any name or
+    password stays as it is.
+    """
+    return unicodedata.normalize("NFC", text) if len(text) <= _MOST_COMPOSED else text
+
+
 def lookup_key(text: str) -> str:
     """The form of a username or e-mail in which two spellings of one name are equal."""
-    return unicodedata.normalize("NFC", text).casefold()
+    return composed(text).casefold()
 
 
 class User(Base):

@@ -22,6 +22,8 @@ from app.service import REQUEST_ID, WholeResponse
 # Under this prefix there are only programs, whatever they say they accept.
 _PROGRAMS_ONLY = "/api/"
 _BROWSER = "loguserapp.browser"
+# Beyond what any browser sends; reading a longer one takes long.
+_LONGEST_ACCEPT = 2048
 
 
 def is_browser() -> bool:
@@ -82,5 +84,11 @@ def request_id() -> str | None:
 def _prefers_html() -> bool:
     if request.path.startswith(_PROGRAMS_ONLY):
         return False
+    header = request.environ["HTTP_ACCEPT"]
+    if len(header) > _LONGEST_ACCEPT:
+        return False
     accept = request.accept_mimetypes
-    return accept["text/html"] > max(accept["application/json"], accept["application/problem+json"])
+    html = accept["text/html"]
+    json = max(accept["application/json"], accept["application/problem+json"])
+    # Older browsers ask for "text/html, */*": of two that are equal the one named comes first.
+    return html > json or (html == json > 0 and "json" not in header)

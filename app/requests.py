@@ -12,6 +12,7 @@ from werkzeug.formparser import FormDataParser
 from werkzeug.utils import cached_property
 
 _PIECE = 16 * 1024
+_LONGEST_BOUNDARY = 200  # 70 by RFC 2046 §5.1.1, but Werkzeug's own client makes longer ones
 
 
 class StrictParser(FormDataParser):
@@ -31,6 +32,9 @@ class StrictParser(FormDataParser):
 
         """
         self.silent = False
+        # Werkzeug makes regular expressions of it, which Python keeps.
+        if len((options or {}).get("boundary", "")) > _LONGEST_BOUNDARY:
+            raise BadRequest("The multipart form is broken: its boundary is too long.")
         try:
             return super().parse(stream, mimetype, content_length, options)
         except ValueError:

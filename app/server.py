@@ -10,18 +10,20 @@ import shutil
 import socket
 import tempfile
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from app import create_app, demo
-from app.accounts import passwords
 from app.config import Config, ConfigError
 from app.drain import DrainingServer
 from app.upgrade import bring_up_to_date, saying_why
 
 # A request that runs gets this long to end when the server is told to.
 _GRACE_SECONDS = 10
+# How many connections a worker takes at once. A body that comes slowly holds a thread, and so
+# there is one for each; the database sees THREADS of them at a time.
+CONNECTIONS = 512
 
 
 def main() -> None:
@@ -70,7 +72,10 @@ def _serve(config: Config) -> None:
         port=config.port,
         interface=Interfaces.WSGI,
         workers=config.workers,
-        blocking_threads=config.threads + passwords.WAITING,
+        backpressure=CONNECTIONS,
+        blocking_threads=CONNECTIONS,
+        # What speaks no HTTP/1.1, or does not speak at all, must not keep its place.
+        http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=10_000),
         log_level=LogLevels.error,
         respawn_failed_workers=True,

@@ -17,15 +17,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlencode
 
-from app.accounts.passwords import WAITING
 from app.config import Config
+from app.server import CONNECTIONS
 from benchmarks.load import Post
 
 HERE = Path(__file__).parent
 PEERS = HERE.parent / ".venv" / "peers" / "bin"
 NODE = shutil.which("node")
 CORES = Config().workers
-THREADS = Config().threads + WAITING
 NAME, EMAIL, PASSWORD = "bench", "bench@example.com", "correct horse battery"
 FORM = "application/x-www-form-urlencoded"
 
@@ -94,7 +93,14 @@ def contenders(mysql: str) -> list[Contender]:
     user = Post("/login", json.dumps({"username": NAME, "password": PASSWORD}))
     mail = json.dumps({"email": EMAIL, "password": PASSWORD})
     granian = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", "{port}"]
-    granian += ["--workers", str(CORES), "--blocking-threads", str(THREADS), "--log-level", "error"]
+    granian += [
+        "--workers",
+        str(CORES),
+        "--blocking-threads",
+        str(CONNECTIONS),
+        "--log-level",
+        "error",
+    ]
     sync = ["--bind", "127.0.0.1:{port}", "--workers", str(2 * CORES), "--log-level", "error"]
     uvicorn = ["--host", "127.0.0.1", "--port", "{port}", "--workers", str(CORES)]
     # Its own watchman would kill workers that are merely busy.

@@ -7,7 +7,6 @@ import re
 import sys
 import threading
 import time
-import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, cast
@@ -17,6 +16,7 @@ from flask import Flask, current_app
 from app.accounts.errors import BusyError
 from app.config import settings
 from app.extensions import bcrypt
+from app.models import composed
 
 MIN_CHARACTERS = 8
 # What bcrypt reads. More would be cut off in silence, so more is refused (ASVS 5.0, 6.2.8).
@@ -39,11 +39,6 @@ _SMOOTHING = 8
 T = TypeVar("T")
 
 
-def normalize(password: str) -> str:
-    """The one spelling (NFC) of a password that keyboards write differently."""
-    return unicodedata.normalize("NFC", password)
-
-
 def weakness(password: str, *, own_words: list[str]) -> str | None:
     """Say what a person must change in a password, or None if it is good.
 
@@ -52,7 +47,7 @@ def weakness(password: str, *, own_words: list[str]) -> str | None:
         own_words: the person's username and e-mail, which a guesser tries first.
 
     """
-    password = normalize(password)
+    password = composed(password)
     if len(password) < MIN_CHARACTERS:
         return f"Use at least {MIN_CHARACTERS} characters."
     if len(password.encode()) > MAX_BYTES:
@@ -73,7 +68,7 @@ def hash_password(password: str) -> str:
 
     """
     rounds = settings().bcrypt_log_rounds
-    return _pool().run(lambda: _hash(normalize(password), rounds), REGISTRATION_PATIENCE)
+    return _pool().run(lambda: _hash(composed(password), rounds), REGISTRATION_PATIENCE)
 
 
 def verify(password: str, stored: str | None) -> bool:
@@ -87,7 +82,7 @@ def verify(password: str, stored: str | None) -> bool:
 
     """
     rounds = settings().bcrypt_log_rounds
-    return _pool().run(lambda: _verify(normalize(password), stored, rounds), LOGIN_PATIENCE)
+    return _pool().run(lambda: _verify(composed(password), stored, rounds), LOGIN_PATIENCE)
 
 
 def needs_rehash(stored: str) -> bool:
@@ -122,7 +117,7 @@ class HashingPool:
 
     bcrypt takes a core for a quarter of a second and lets go of the interpreter meanwhile. At
     nice 19 the threads that hash use every idle core, yet give way at once to those that answer
-    requests; and the server has `WAITING` threads more than THREADS, so that those stay free.
+    requests; and the server has more threads than `WAITING`, so that some stay free.
     Whoever would wait too long is told so on arrival, from what the last hashes took.
     """
 

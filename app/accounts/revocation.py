@@ -63,7 +63,8 @@ class Revocations:
             UnsureError: the database has been away for too long to tell.
 
         """
-        if session_id in self._told or session_id in self._own:
+        # In this order: a number goes from the own ones to those told of, never back.
+        if session_id in self._own or session_id in self._told:
             raise TokenRevokedError
         if time.monotonic() - self._fresh_at > TRUST_SECONDS:
             self._start()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 from http.client import HTTPConnection
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -248,6 +250,7 @@ BROKEN_MULTIPART = {
     "an empty boundary": (whole(MULTIPART), "multipart/form-data; boundary="),
     "another boundary": (whole(MULTIPART), "multipart/form-data; boundary=Y"),
     "a boundary of 300": (whole(MULTIPART), f"multipart/form-data; boundary={'X' * 300}"),
+    "a boundary of 201": (whole(MULTIPART).replace(b"X", b"X" * 201), MULTIPART + "X" * 200),
     "no end": (whole(MULTIPART).removesuffix(b"--X--\r\n"), MULTIPART),
     "an end within a value": (whole(MULTIPART)[:100], MULTIPART),
     "an end within a header": (whole(MULTIPART)[:30], MULTIPART),
@@ -389,3 +392,24 @@ def test_no_body_breaks_the_service(
 @given(fields=st.fixed_dictionaries({"username": st.text(), "password": st.text()}))
 def test_no_text_breaks_a_login(client: FlaskClient, fields: dict[str, str]) -> None:
     assert_answered(client.post("/login", data=json.dumps(fields), content_type=JSON))
+
+
+def test_a_heap_of_accents_is_not_put_in_order(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That takes the square of their number, whatever the limits are."""
+    lengths, real = [0], unicodedata.normalize
+
+    def normalize(form: Any, text: str) -> str:
+        lengths.append(len(text))
+        return real(form, text)
+
+    monkeypatch.setattr(unicodedata, "normalize", normalize)
+    heap = "a" + "\u0345\u0315\u0316" * 3000
+    for path in ("/login", "/api/auth/login/"):
+        assert client.post(path, json=DUMMY | {"username": heap}).status_code == 401
+        assert client.post(path, json=DUMMY | {"password": heap}).status_code == 401
+    for fields in ({"username": heap}, {"password": heap}, {"email": f'"{heap}" <a@b.org>'}):
+        answer = client.post("/register", json=DUMMY | fields)
+        assert_problem(answer, 400, "validation_error", *fields)
+    assert max(lengths) < 300

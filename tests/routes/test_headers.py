@@ -133,6 +133,10 @@ def test_who_does_not_prefer_a_page_is_a_program(
         ("text/html;q=0.8,application/json", "application/problem+json"),
         ("text/html,application/json", "application/problem+json"),
         ("text/html;q=0", "application/problem+json"),
+        ("text/html, application/xhtml+xml, */*", "text/html"),
+        ("*/*;q=0.5,application/json;q=0.5,text/html;q=0.5", "application/problem+json"),
+        ("a/b," * 500 + "text/html", "text/html"),
+        ("a/b," * 600 + "text/html", "application/problem+json"),
     ],
 )
 def test_the_preferred_kind_is_given(client: FlaskClient, accept: str, kind: str) -> None:
