@@ -9,7 +9,7 @@ from sqlalchemy import CursorResult, update
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 
-from app.accounts import passwords, sessions, users
+from app.accounts import limits, passwords, sessions, users
 from app.accounts.errors import (
     EmailTakenError,
     IdentityTakenError,
@@ -174,6 +174,7 @@ def _confirm(user_id: int, current_password: str) -> None:
     db.session.rollback()  # no connection is held while the password is hashed
     guess = Guess(user_id, "signed in", lambda: True)
     guess.allow()
+    limits.count_confirmation(user_id)
     if not passwords.verify(current_password, stored):
         _log.warning("password", extra={"user_id": user_id, "outcome": "failure"})
         guess.count_wrong()

@@ -29,6 +29,8 @@ from app.models import Session, User, utcnow
 
 # For how long a client whose answer got lost may ask again with the token it still has.
 GRACE = timedelta(minutes=10)
+# More than a person can look through.
+_MOST_LISTED = 100
 # For how long after signing in a person need not prove again who it is.
 RECENT = timedelta(minutes=10)
 
@@ -248,7 +250,7 @@ def renew(session_id: int) -> Grant:
 
 
 def list_sessions(user_id: int, current_id: int | None = None) -> list[SessionInfo]:
-    """A person's living sessions, the one used last first."""
+    """A person's living sessions, the one used last first; of very many the first ones."""
     living = (
         select(Session)
         .where(
@@ -257,6 +259,7 @@ def list_sessions(user_id: int, current_id: int | None = None) -> list[SessionIn
             Session.expires_at > utcnow(),
         )
         .order_by(Session.last_used_at.desc(), Session.id.desc())
+        .limit(_MOST_LISTED)
     )
     return [
         SessionInfo(
