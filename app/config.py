@@ -75,7 +75,8 @@ class Config:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ConfigError(f"{name.upper()} is {value}: it must be from {low} to {high}.")
-        put(self, "public_url", _public_url(self.public_url or f"http://{self.host}:{self.port}"))
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        put(self, "public_url", _public_url(self.public_url or f"http://{host}:{self.port}"))
         if self.secret_key:
             check_secret(self.secret_key, "SECRET_KEY")
         if self.bcrypt_log_rounds < MIN_BCRYPT_ROUNDS and not self.testing:

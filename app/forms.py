@@ -38,7 +38,7 @@ def check_username(_form: Form, field: Field) -> None:
 
 
 def check_email(_form: Form, field: Field) -> None:
-    """Refuse an e-mail that is not valid, and bring its domain into one spelling."""
+    """Refuse an e-mail that is not valid, and bring its domain into one spelling, in ASCII."""
     if len(field.data) > MAX_EMAIL:  # first, since looking at a long one takes long
         raise StopValidation(f"Use an e-mail of at most {MAX_EMAIL} characters.")
     try:
@@ -47,7 +47,7 @@ def check_email(_form: Form, field: Field) -> None:
         raise StopValidation(str(error)) from None
     if not field.data.isascii():
         raise StopValidation("Write the e-mail with plain letters, without accents.")
-    field.data = result.normalized
+    field.data = result.ascii_email
 
 
 def valid_email(text: str) -> str | None:

@@ -93,14 +93,8 @@ def contenders(mysql: str) -> list[Contender]:
     user = Post("/login", json.dumps({"username": NAME, "password": PASSWORD}))
     mail = json.dumps({"email": EMAIL, "password": PASSWORD})
     granian = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", "{port}"]
-    granian += [
-        "--workers",
-        str(CORES),
-        "--blocking-threads",
-        str(CONNECTIONS),
-        "--log-level",
-        "error",
-    ]
+    granian += ["--workers", str(CORES), "--blocking-threads", str(CONNECTIONS)]
+    granian += ["--log-level", "error"]
     sync = ["--bind", "127.0.0.1:{port}", "--workers", str(2 * CORES), "--log-level", "error"]
     uvicorn = ["--host", "127.0.0.1", "--port", "{port}", "--workers", str(CORES)]
     # Its own watchman would kill workers that are merely busy.

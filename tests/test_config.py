@@ -103,6 +103,10 @@ def test_a_setting_that_does_not_exist_is_named(typo: str) -> None:
         Config.from_environment({typo: "1"})
 
 
+def test_an_ipv6_address_is_written_as_one() -> None:
+    assert Config(host="::1").public_url == "http://[::1]:5000"
+
+
 def test_other_programs_variables_do_not_matter() -> None:
     others = "PATH HOME HOSTNAME LANG TERM USER SHELL PWD PYTHONPATH GOOGLE_API_KEY MYSQL_HOST CI"
     assert Config.from_environment(dict.fromkeys(others.split(), "1")).port == 5000

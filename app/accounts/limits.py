@@ -28,7 +28,7 @@ _log = logging.getLogger("loguserapp.audit")
 
 REGISTRATIONS = RateLimitItemPerHour(60)
 TOKEN_CALLS = RateLimitItemPerMinute(60)
-# Times that an account gives its right password again, each of which takes a hash.
+# Times that an account gives its password for a change, each of which takes a hash.
 CONFIRMATIONS = RateLimitItemPerMinute(30)
 # Failed logins of an account, in 15 minutes from the first.
 FAILURES_FROM_ADDRESS = RateLimitItemPerMinute(10, 15)

@@ -71,6 +71,7 @@ def test_a_username_outside_the_rule_is_refused(client: FlaskClient, username: s
         ("First.Last+tag@Example.CO.UK", "First.Last+tag@example.co.uk"),
         ("a@b.io", "a@b.io"),
         (EMAIL_120, EMAIL_120),
+        ("a@XN--MNCHEN-3YA.de", "a@xn--mnchen-3ya.de"),
     ],
 )
 def test_a_valid_email_is_kept_with_its_domain_in_small_letters(
