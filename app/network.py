@@ -1,0 +1,32 @@
+"""The network that limits count a client by: one subscriber has many IPv6 addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052 §2.1
+_SUBSCRIBER_BITS = 64  # RFC 6177: a subscriber gets a /64 at least
+
+
+def network(address: str) -> str:
+    """The network of a client address, as text.
+
+    Args:
+        address: an IP address, as the peer's socket or a trusted proxy names it.
+
+    Returns:
+        An IPv4 address as it is, also where it comes mapped into IPv6 (RFC 4291 §2.5.5.2) or
+        through NAT64; of any other IPv6 address its /64. Text that is no address stays as it is.
+
+    """
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv4Address):
+        return str(ip)
+    if ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    if ip in _NAT64:
+        return str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
+    return str(ipaddress.IPv6Network((int(ip), _SUBSCRIBER_BITS), strict=False))
