@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import click
@@ -16,9 +17,10 @@ from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.accounts import limits, registration, sessions, social, users
+from app.accounts import limits, one_time, registration, sessions, users
 from app.accounts.errors import AccountError, NotFoundError
 from app.accounts.keys import PUBLISH_SECONDS, keyring
+from app.database import release_connection
 from app.forms import NewPasswordForm, RegistrationForm, fill
 from app.upgrade import bind_flask_migrate
 
@@ -102,7 +104,7 @@ def set_password(name: str, *, as_json: bool) -> None:
     """Set a person's password; every session ends. Asked for, or read from standard input."""
     with _refusals():
         account = _named(name)
-        own_words = users.own_words(account.id)
+        own_words = partial(users.own_words, account.id)
         form = fill(NewPasswordForm, {"password": _read_password()}, own_words=own_words)
         registration.set_password(account.id, form.values()["password"])
         _print([asdict(users.account(account.id))], as_json=as_json)
@@ -117,6 +119,7 @@ def delete_user(name: str, *, yes: bool, as_json: bool) -> None:
     with _refusals():
         account = _named(name)
         if not yes:
+            release_connection()
             click.confirm(f"Delete {account.username} (id {account.id}) for good?", abort=True)
         registration.delete(account.id)
         _print([asdict(account)], as_json=as_json)
@@ -163,7 +166,7 @@ def revoke_sessions(session_id: int | None, name: str | None, *, as_json: bool) 
 def purge(days: int, *, as_json: bool) -> None:
     """Delete sessions that ended long ago, one-time codes and counts whose time is over."""
     with _refusals():
-        social.purge()
+        one_time.purge()
         limits.purge()
         _print([{"deleted": sessions.purge(timedelta(days=days))}], as_json=as_json)
 
@@ -189,7 +192,8 @@ def rotate_keys(seconds: int, *, as_json: bool) -> None:
         _print(_key_rows(), as_json=as_json)
 
 
-@key_commands.command("retire")
+# A key's name is base64url and may begin with a dash.
+@key_commands.command("retire", context_settings={"ignore_unknown_options": True})
 @click.argument("kid")
 @as_json
 def retire_key(kid: str, *, as_json: bool) -> None:
@@ -232,6 +236,7 @@ def _set_disabled(name: str, *, disabled: bool, as_json: bool) -> None:
 
 
 def _read_password() -> str:
+    release_connection()  # the operator may take a while
     if sys.stdin.isatty():
         typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
         return typed

@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError
 MIN_SECRET_BYTES = 32
 MIN_BCRYPT_ROUNDS = 10
 DISCOVERY = "/.well-known/openid-configuration"
+DEMO_ISSUER = "urn:loguserapp:demo"
 
 
 # A name, or an IPv4 or IPv6 address, and perhaps a port: nothing before, between or after.
@@ -62,6 +63,8 @@ class Config:
     oidc_issuer: str = ""
     oidc_client_id: str = ""
     oidc_client_secret: str = field(default="", repr=False)
+    # The e-mail domains that the OpenID Connect provider is authoritative for.
+    oidc_verified_domains: tuple[str, ...] = ()
     client_redirect_urls: tuple[str, ...] = ()
     social_demo: bool = False
     testing: bool = False
@@ -97,6 +100,17 @@ class Config:
         """The outside identity providers that are set up: what a person calls each, by name."""
         labels = {"google": "Google", "facebook": "Facebook", "oidc": self.oidc_name}
         return {name: label for name, label in labels.items() if getattr(self, f"{name}_client_id")}
+
+    @property
+    def issuers(self) -> dict[str, str]:
+        """The issuer of each provider that is set up, by name: with the subject, an identity."""
+        issuers = {
+            "google": self.google_discovery_url.removesuffix(DISCOVERY),
+            "facebook": "https://www.facebook.com",
+            # The demo's people must not become those of a provider that listens there later.
+            "oidc": DEMO_ISSUER if self.social_demo else self.oidc_issuer.rstrip("/"),
+        }
+        return {name: issuers[name] for name in self.providers}
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Config:
@@ -143,6 +157,8 @@ _SOCIAL_URLS = (
     "google_discovery_url", "facebook_graph_url", "facebook_authorize_url", "oidc_issuer",
 )  # fmt: skip
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_LISTS = {"CLIENT_REDIRECT_URLS", "OIDC_VERIFIED_DOMAINS"}
+_DOMAIN = re.compile(r"(?!-)[a-z0-9-]+(\.[a-z0-9-]+)+")
 _SWITCHES = {"RATELIMIT_ENABLED", "SOCIAL_DEMO"}
 _YES_OR_NO = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
@@ -204,7 +220,7 @@ def _parse(name: str, text: str) -> object:
         if text.lower() not in _YES_OR_NO:
             raise ConfigError(f"{name} must be true or false.")
         return _YES_OR_NO[text.lower()]
-    if name == "CLIENT_REDIRECT_URLS":
+    if name in _LISTS:
         return tuple(filter(None, re.split(r"[,\s]+", text)))
     return Path(text) if name == "INSTANCE_PATH" else text
 
@@ -261,8 +277,17 @@ def _check_social(config: Config) -> None:
                 f"CLIENT_REDIRECT_URLS has {text}: each must be a whole https:// address "
                 "(http:// on localhost) without a fragment."
             )
+    _check_domains(config.oidc_verified_domains)
     if config.social_demo and (config.https or config.host not in _LOOPBACK):
         raise ConfigError("SOCIAL_DEMO is for one's own machine: not with https, nor another HOST.")
+
+
+def _check_domains(domains: tuple[str, ...]) -> None:
+    for domain in domains:
+        if not _DOMAIN.fullmatch(domain):
+            raise ConfigError(
+                f"OIDC_VERIFIED_DOMAINS has {domain}: each must be a domain like example.com."
+            )
 
 
 def _is_private(text: str) -> bool:

@@ -104,6 +104,7 @@ def beside(config: Config) -> Iterator[None]:
             "OIDC_ISSUER": issuer,
             "OIDC_CLIENT_ID": CLIENT_ID,
             "OIDC_CLIENT_SECRET": secret,
+            "OIDC_VERIFIED_DOMAINS": "example.com",
         }
         try:
             yield
@@ -181,7 +182,9 @@ def create_provider(secret: str, callback: str) -> Flask:
         now = int(time.time())
         claims = {
             "iss": request.host_url.rstrip("/"), "aud": CLIENT_ID, "sub": f"demo-{consent.who}",
-            "iat": now, "exp": now + _CODE_SECONDS, "nonce": consent.nonce, **_PEOPLE[consent.who],
+            "iat": now, "exp": now + _CODE_SECONDS, "nonce": consent.nonce,
+            "auth_time": now,  # it asks each time
+            **_PEOPLE[consent.who],
         }  # fmt: skip
         signed = jwt.encode(claims, key, "RS256", {"kid": "demo"})
         answer = {"access_token": secrets.token_urlsafe(24), "token_type": "Bearer"}

@@ -30,7 +30,7 @@ _STATUS = {
     "token_revoked": 401,
     "wrong_password": 403,
     "account_disabled": 403,
-    "sign_in_again": 403,
+    "reauthentication_required": 403,
     "provider_declined": 403,
     "not_found": 404,
     "username_taken": 409,

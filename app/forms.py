@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import parse_qsl
 
@@ -18,6 +18,7 @@ from wtforms.validators import StopValidation
 
 from app.accounts import passwords
 from app.accounts.errors import AccountError, ValidationError
+from app.database import release_connection
 from app.negotiation import is_browser
 
 MAX_BODY_BYTES = 64 * 1024
@@ -42,7 +43,9 @@ def check_email(_form: Form, field: Field) -> None:
     if len(field.data) > MAX_EMAIL:  # first, since looking at a long one takes long
         raise StopValidation(f"Use an e-mail of at most {MAX_EMAIL} characters.")
     try:
-        result = validate_email(field.data, check_deliverability=False, allow_smtputf8=False)
+        result = validate_email(
+            field.data, check_deliverability=False, allow_smtputf8=False, strict=True
+        )
     except EmailNotValidError as error:
         raise StopValidation(str(error)) from None
     if not field.data.isascii():
@@ -59,9 +62,9 @@ def valid_email(text: str) -> str | None:
 def check_new_password(form: Form, field: Field) -> None:
     """Refuse a password that is too short, too long or too easy to guess."""
     own_words = [form[name].data or "" for name in ("username", "email") if name in form]
-    message = passwords.weakness(
-        field.data, own_words=[*own_words, *getattr(form, "own_words", [])]
-    )
+    # Asked once the body is there, so that no connection waits for it.
+    own_words += getattr(form, "own_words", tuple)()
+    message = passwords.weakness(field.data, own_words=own_words)
     if message:
         raise StopValidation(message)
 
@@ -128,10 +131,10 @@ class FirstVisitForm(Fields):
 
 
 class FirstPasswordForm(Fields):
-    """A password where there was none; `own_words` are the person's username and e-mail."""
+    """A password where there was none; `own_words` gives the person's username and e-mail."""
 
     new_password = PasswordField("New password", [check_new_password], description=PASSWORD_HINT)
-    own_words: Sequence[str] = ()
+    own_words: Callable[[], Sequence[str]] = staticmethod(tuple)
 
 
 class SocialCodeForm(Fields):
@@ -165,24 +168,35 @@ class ProfileForm(Fields):
 
 
 class PasswordForm(Fields):
-    """Another password; `own_words` are the person's username and e-mail."""
+    """Another password; `own_words` gives the person's username and e-mail."""
 
     current_password = PasswordField("Current password")
     new_password = PasswordField("New password", [check_new_password], description=PASSWORD_HINT)
-    own_words: Sequence[str] = ()
+    own_words: Callable[[], Sequence[str]] = staticmethod(tuple)
 
 
 class NewPasswordForm(Fields):
-    """A password that somebody else sets; `own_words` are the person's username and e-mail."""
+    """A password that an operator sets; `own_words` gives the person's username and e-mail."""
 
     password = PasswordField("Password", [check_new_password])
-    own_words: Sequence[str] = ()
+    own_words: Callable[[], Sequence[str]] = staticmethod(tuple)
 
 
 class ConfirmationForm(Fields):
     """The password once more, before something that cannot be undone."""
 
     current_password = PasswordField("Current password")
+
+
+class RecentProofForm(Fields):
+    """The password, where the last proof of the person is too old."""
+
+    current_password = PasswordField("Current password")
+    optional = frozenset({"current_password"})
+
+    def password(self) -> str | None:
+        """The password that was sent, or None."""
+        return self.values().get("current_password")
 
 
 class RefreshForm(Fields):
@@ -242,6 +256,7 @@ def read(form_class: type[F], **attributes: Any) -> F:
         RequestEntityTooLarge: the body is larger than 64 KiB, or has too many parts.
 
     """
+    release_connection()  # a body may take seconds to arrive
     return fill(form_class, _body(), for_person=is_browser(), **attributes)
 
 

@@ -18,13 +18,14 @@ from flask.wrappers import Request
 from flask.wrappers import Response as FlaskResponse
 
 from app.accounts import sessions, tokens
+from app.accounts.confirmation import Asking
 from app.accounts.errors import TokenInvalidError, TokenMissingError, TokenRevokedError
 from app.accounts.revocation import revocations
 from app.accounts.sessions import Grant
 from app.accounts.tokens import AccessToken
 from app.config import settings
 from app.extensions import csrf
-from app.negotiation import is_browser
+from app.negotiation import is_browser, origin
 
 View = TypeVar("View", bound=Callable[..., Any])
 _SAFE = {"GET", "HEAD", "OPTIONS"}
@@ -99,6 +100,12 @@ def person() -> Person | None:
     return who
 
 
+def asking(who: Person | AccessToken) -> Asking:
+    """Who asks for a change of the account: the person of the request's session."""
+    user_id = who.id if isinstance(who, Person) else who.user_id
+    return Asking(user_id, who.session_id, origin().address)
+
+
 def access_token(who: Person) -> str:
     """A token for the person's own use, good for as long as the cookie was just renewed."""
     return tokens.sign_access(
@@ -107,7 +114,10 @@ def access_token(who: Person) -> str:
 
 
 def sign_in(grant: Grant) -> Person:
-    """Make the browser's session that of this login, and nothing of what it was before."""
+    """Make the browser's session that of this login, and end the login that it had before."""
+    before = session.get("person")
+    if before is not None and Person(*before).session_id != grant.session_id:
+        sessions.log_out(Person(*before).session_id)
     session.clear()
     session.permanent = True
     who = Person(
@@ -197,6 +207,6 @@ def _person() -> Person | None:
 
 def _renew(who: Person) -> Person:
     kept = dict(session)  # the form that is open in another tab, a sign-in that began: all go on
-    renewed = sign_in(sessions.renew(who.session_id))
+    renewed = sign_in(sessions.renew(who.session_id, origin()))
     session.update(kept | {"person": session["person"]})
     return renewed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from datetime import UTC, datetime
 
-from sqlalchemy import DateTime, ForeignKey, Index, MetaData, String, UniqueConstraint
+from sqlalchemy import DateTime, ForeignKey, Index, MetaData, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 # Bytes decide, on MySQL as on SQLite, and the name exists on MariaDB too.
@@ -84,6 +84,15 @@ class User(Base):
     email_verified_at: Mapped[datetime | None] = mapped_column(
         DateTime, comment="E-mail proven to be the owner's at, UTC; NULL: not proven"
     )
+    auth_epoch: Mapped[int] = mapped_column(
+        default=0,
+        server_default=text("0"),
+        comment="Raised by every change of password, e-mail or login method",
+    )
+    first_visit_until: Mapped[datetime | None] = mapped_column(
+        DateTime,
+        comment="Until then username and missing e-mail may be chosen once, UTC; NULL: chosen",
+    )
 
     __table_args__ = (
         UniqueConstraint("username_key"),
@@ -118,9 +127,28 @@ class Session(Base):
     )
     address: Mapped[str] = mapped_column(String(45), comment="Client address at login")
     user_agent: Mapped[str] = mapped_column(String(255), comment="Client program at login")
+    network: Mapped[str] = mapped_column(
+        String(45),
+        server_default="",
+        comment="Client network at login: the IPv4 address or the IPv6 /64",
+    )
+    last_address: Mapped[str] = mapped_column(
+        String(45), server_default="", comment="Client address of the last login or rotation"
+    )
+    methods: Mapped[str] = mapped_column(
+        String(64),
+        server_default="",
+        comment="How the person logged in: pwd (password), fed (external identity)",
+    )
+    identity_id: Mapped[int | None] = mapped_column(
+        comment="External identity that opened it; NULL: a password"
+    )
+    proven_at: Mapped[datetime | None] = mapped_column(
+        DateTime, comment="When the person last proved to be the owner in this session, UTC"
+    )
 
     __table_args__ = (
-        Index("ix_session_user_id", "user_id"),
+        Index("ix_session_owner", "user_id", "revoked_at"),
         # All that the revocation list asks for, in the order in which it asks.
         Index("ix_session_live", "access_expires_at", "revoked_at", "user_id"),
         {"comment": "Logins: one row for each, ended by revoked_at", **TABLE_OPTIONS},
@@ -128,7 +156,7 @@ class Session(Base):
 
 
 class Identity(Base):
-    """A person at an outside provider, who signs in to the account with it."""
+    """An external identity, known by issuer and subject, that logs in to an account."""
 
     __tablename__ = "identity"
 
@@ -144,34 +172,52 @@ class Identity(Base):
         String(255), comment="E-mail as the provider last gave it, or NULL"
     )
     created_at: Mapped[datetime] = mapped_column(DateTime, comment="Connected at, UTC")
+    issuer: Mapped[str] = mapped_column(
+        String(255),
+        server_default="",
+        comment="Who vouches for the person: the provider's issuer (OpenID Connect)",
+    )
     user: Mapped[User] = relationship()
 
     __table_args__ = (
-        UniqueConstraint("provider", "subject", name="uq_identity_subject"),
+        UniqueConstraint("issuer", "subject", name="uq_identity_issuer"),
         Index("ix_identity_user_id", "user_id"),
         {"comment": "Outside identities: one row for each, opening one account", **TABLE_OPTIONS},
     )
 
 
-class SocialCode(Base):
-    """A one-time code that a front end exchanges for the tokens of a sign-in."""
+class OneTime(Base):
+    """A secret that counts once: a login code for a front end, later mailed proofs."""
 
-    __tablename__ = "social_code"
+    __tablename__ = "one_time"
 
-    code_hash: Mapped[str] = mapped_column(
-        String(64), primary_key=True, comment="SHA-256 of the code, which itself is not kept"
+    id: Mapped[int] = mapped_column(primary_key=True, comment="Number of the secret")
+    purpose: Mapped[str] = mapped_column(String(32), comment="What the secret is good for")
+    secret_hash: Mapped[str] = mapped_column(
+        String(64), unique=True, comment="HMAC-SHA-256 of the secret, which itself is not kept"
     )
-    user_id: Mapped[int] = mapped_column(
-        ForeignKey("user.id", ondelete="CASCADE"), comment="Who signed in"
+    user_id: Mapped[int | None] = mapped_column(
+        ForeignKey("user.id", ondelete="CASCADE"), comment="Account that it is for"
     )
-    challenge: Mapped[str] = mapped_column(
-        String(43), comment="S256 of the verifier that must come with the code (RFC 7636)"
+    subject: Mapped[str] = mapped_column(
+        String(255), server_default="", comment="The exact e-mail or credential that it is about"
     )
+    epoch: Mapped[int | None] = mapped_column(
+        comment="user.auth_epoch at its making: good for no other; NULL: for any"
+    )
+    challenge: Mapped[str | None] = mapped_column(
+        String(43), comment="S256 of the verifier that must come with it (RFC 7636), or NULL"
+    )
+    created_at: Mapped[datetime] = mapped_column(DateTime, comment="Made at, UTC")
     expires_at: Mapped[datetime] = mapped_column(DateTime, comment="Good until, UTC")
 
     __table_args__ = (
-        Index("ix_social_code_user_id", "user_id"),
-        {"comment": "One-time codes not exchanged yet", **TABLE_OPTIONS},
+        Index("ix_one_time_user_id", "user_id"),
+        Index("ix_one_time_expires_at", "expires_at"),
+        {
+            "comment": "Secrets that count once: codes, later mailed proofs and second steps",
+            **TABLE_OPTIONS,
+        },
     )
 
 
@@ -189,4 +235,21 @@ class Counter(Base):
     __table_args__ = (
         Index("ix_counter_expires_at", "expires_at"),
         {"comment": "Limits: how often an address or account did something", **TABLE_OPTIONS},
+    )
+
+
+class Lease(Base):
+    """A job that one process at a time does."""
+
+    __tablename__ = "lease"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True, comment="The job")
+    holder: Mapped[str] = mapped_column(String(64), comment="The process that does it")
+    expires_at: Mapped[datetime] = mapped_column(DateTime, comment="Held until, UTC")
+
+    __table_args__ = (
+        {
+            "comment": "Jobs that one process at a time does, such as deleting expired rows",
+            **TABLE_OPTIONS,
+        },
     )

@@ -30,3 +30,15 @@ def network(address: str) -> str:
     if ip in _NAT64:
         return str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
     return str(ipaddress.IPv6Network((int(ip), _SUBSCRIBER_BITS), strict=False))
+
+
+def rotation_network(address: str) -> str:
+    """The network within which a client's address may change between two refreshes.
+
+    A phone moves within its provider's IPv4 /24; an IPv6 subscriber has a /64.
+    """
+    own = network(address)
+    try:
+        return str(ipaddress.ip_network((own, 24), strict=False))
+    except ValueError:  # a /64 already, or no address
+        return own

@@ -104,3 +104,91 @@ CREATE TABLE counter (
 CREATE INDEX ix_counter_expires_at ON counter (expires_at);
 
 UPDATE alembic_version SET version_num='0006' WHERE alembic_version.version_num = '0005';
+
+-- Running upgrade 0006 -> 0007
+
+ALTER TABLE user ADD COLUMN auth_epoch INTEGER NOT NULL COMMENT 'Raised by every change of password, e-mail or login method' DEFAULT 0;
+
+UPDATE alembic_version SET version_num='0007' WHERE alembic_version.version_num = '0006';
+
+-- Running upgrade 0007 -> 0008
+
+ALTER TABLE user ADD COLUMN first_visit_until DATETIME COMMENT 'Until then username and missing e-mail may be chosen once, UTC; NULL: chosen';
+
+UPDATE alembic_version SET version_num='0008' WHERE alembic_version.version_num = '0007';
+
+-- Running upgrade 0008 -> 0009
+
+ALTER TABLE session ADD COLUMN network VARCHAR(45) NOT NULL COMMENT 'Client network at login: the IPv4 address or the IPv6 /64' DEFAULT '';
+
+ALTER TABLE session ADD COLUMN last_address VARCHAR(45) NOT NULL COMMENT 'Client address of the last login or rotation' DEFAULT '';
+
+ALTER TABLE session ADD COLUMN methods VARCHAR(64) NOT NULL COMMENT 'How the person logged in: pwd (password), fed (external identity)' DEFAULT '';
+
+ALTER TABLE session ADD COLUMN identity_id INTEGER COMMENT 'External identity that opened it; NULL: a password';
+
+ALTER TABLE session ADD COLUMN proven_at DATETIME COMMENT 'When the person last proved to be the owner in this session, UTC';
+
+CREATE INDEX ix_session_owner ON session (user_id, revoked_at);
+
+DROP INDEX ix_session_user_id ON session;
+
+UPDATE session SET network = address, last_address = address WHERE last_address = '';
+
+UPDATE session SET revoked_at = CURRENT_TIMESTAMP WHERE revoked_at IS NULL AND user_id IN (SELECT id FROM user WHERE disabled_at IS NOT NULL);
+
+UPDATE alembic_version SET version_num='0009' WHERE alembic_version.version_num = '0008';
+
+-- Running upgrade 0009 -> 0010
+
+ALTER TABLE identity ADD COLUMN issuer VARCHAR(255) NOT NULL COMMENT 'Who vouches for the person: the provider''s issuer (OpenID Connect)' DEFAULT '';
+
+UPDATE identity SET issuer = 'urn:loguserapp:demo' WHERE issuer = '' AND provider = 'oidc' AND subject IN ('demo-sari', 'demo-budi', 'demo-ayu');
+
+UPDATE identity SET issuer = 'https://accounts.google.com' WHERE issuer = '' AND provider = 'google';
+
+UPDATE identity SET issuer = 'https://www.facebook.com' WHERE issuer = '' AND provider = 'facebook';
+
+UPDATE identity SET issuer = 'urn:loguserapp:unconfigured' WHERE issuer = '' AND provider = 'oidc';
+
+ALTER TABLE identity ADD CONSTRAINT uq_identity_issuer UNIQUE (issuer, subject);
+
+ALTER TABLE identity DROP INDEX uq_identity_subject;
+
+UPDATE alembic_version SET version_num='0010' WHERE alembic_version.version_num = '0009';
+
+-- Running upgrade 0010 -> 0011
+
+CREATE TABLE one_time (
+    id INTEGER NOT NULL COMMENT 'Number of the secret' AUTO_INCREMENT, 
+    purpose VARCHAR(32) NOT NULL COMMENT 'What the secret is good for', 
+    secret_hash VARCHAR(64) NOT NULL COMMENT 'HMAC-SHA-256 of the secret, which itself is not kept', 
+    user_id INTEGER COMMENT 'Account that it is for', 
+    subject VARCHAR(255) NOT NULL COMMENT 'The exact e-mail or credential that it is about' DEFAULT '', 
+    epoch INTEGER COMMENT 'user.auth_epoch at its making: good for no other; NULL: for any', 
+    challenge VARCHAR(43) COMMENT 'S256 of the verifier that must come with it (RFC 7636), or NULL', 
+    created_at DATETIME NOT NULL COMMENT 'Made at, UTC', 
+    expires_at DATETIME NOT NULL COMMENT 'Good until, UTC', 
+    CONSTRAINT pk_one_time PRIMARY KEY (id), 
+    CONSTRAINT uq_one_time_secret_hash UNIQUE (secret_hash), 
+    CONSTRAINT fk_one_time_user_id FOREIGN KEY(user_id) REFERENCES user (id) ON DELETE CASCADE
+)CHARSET=utf8mb4 COMMENT='Secrets that count once: codes, later mailed proofs and second steps' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_one_time_user_id ON one_time (user_id);
+
+CREATE INDEX ix_one_time_expires_at ON one_time (expires_at);
+
+DROP TABLE social_code;
+
+UPDATE alembic_version SET version_num='0011' WHERE alembic_version.version_num = '0010';
+
+-- Running upgrade 0011 -> 0012
+
+CREATE TABLE lease (
+    name VARCHAR(32) NOT NULL COMMENT 'The job', 
+    holder VARCHAR(64) NOT NULL COMMENT 'The process that does it', 
+    expires_at DATETIME NOT NULL COMMENT 'Held until, UTC', 
+    CONSTRAINT pk_lease PRIMARY KEY (name)
+)CHARSET=utf8mb4 COMMENT='Jobs that one process at a time does, such as deleting expired rows' COLLATE utf8mb4_bin;
+
+UPDATE alembic_version SET version_num='0012' WHERE alembic_version.version_num = '0011';

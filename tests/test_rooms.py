@@ -15,10 +15,13 @@ import pytest
 from tests.conftest import ROOT
 
 # What stands below: each knows nothing of the rooms above it.
-GROUND = {"app.config", "app.extensions", "app.instance", "app.models", "app.pool"}
+GROUND = {
+    "app.config", "app.database", "app.extensions", "app.instance", "app.models", "app.network",
+    "app.pool", "app.sqlite",
+}  # fmt: skip
 # What a route is made of.
-TOOLS = GROUND - {"app.models", "app.pool", "app.instance"} | {
-    "app.errors", "app.forms", "app.guards", "app.negotiation", "app.providers", "app.metrics",
+TOOLS = GROUND - {"app.models", "app.pool", "app.sqlite", "app.instance"} | {
+    "app.account_page", "app.errors", "app.forms", "app.guards", "app.negotiation", "app.providers", "app.metrics",
     "app.upgrade",
 }  # fmt: skip
 # What of Flask the account rules may know: their application, and no request.

@@ -172,11 +172,24 @@ class LastWayInError(AccountError):
     detail = "This is your only way in. Set a password or connect another one first."
 
 
-class SignInAgainError(AccountError):
-    """Something that only a person who has just signed in may do."""
+class ReauthenticationRequiredError(AccountError):
+    """A change that needs proof of the person within the last 10 minutes."""
 
-    code = "sign_in_again"
-    detail = "It is a while since you signed in. Sign in once more, then set the password."
+    code = "reauthentication_required"
+    detail = "Confirm first that it is you: give your password, or log in again."
+
+
+class SessionRefusedError(Exception):
+    """A login whose account changed while it was in progress; each caller says it in its way.
+
+    Attributes:
+        disabled: the account is disabled.
+
+    """
+
+    def __init__(self, *, disabled: bool) -> None:
+        super().__init__("the account changed during the login")
+        self.disabled = disabled
 
 
 class PasswordSetError(AccountError):

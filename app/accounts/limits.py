@@ -28,8 +28,6 @@ _log = logging.getLogger("loguserapp.audit")
 
 REGISTRATIONS = RateLimitItemPerHour(60)
 TOKEN_CALLS = RateLimitItemPerMinute(60)
-# Times that an account gives its password for a change, each of which takes a hash.
-CONFIRMATIONS = RateLimitItemPerMinute(30)
 # Failed logins of an account, in 15 minutes from the first.
 FAILURES_FROM_ADDRESS = RateLimitItemPerMinute(10, 15)
 FAILURES_FROM_ALL = RateLimitItemPerMinute(50, 15)
@@ -53,16 +51,6 @@ def count_token_call(address: str) -> None:
 
     """
     _count(TOKEN_CALLS, "token", _network(address))
-
-
-def count_confirmation(user_id: int) -> None:
-    """Count one more time that an account gives its password for a change.
-
-    Raises:
-        TooManyRequestsError: these were too many in a minute.
-
-    """
-    _count(CONFIRMATIONS, "confirm", str(user_id))
 
 
 @dataclass(frozen=True, slots=True)

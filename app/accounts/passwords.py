@@ -15,6 +15,7 @@ from flask import Flask, current_app
 
 from app.accounts.errors import BusyError
 from app.config import settings
+from app.database import release_connection
 from app.extensions import bcrypt
 from app.models import composed
 
@@ -68,6 +69,7 @@ def hash_password(password: str) -> str:
 
     """
     rounds = settings().bcrypt_log_rounds
+    release_connection()
     return _pool().run(lambda: _hash(composed(password), rounds), REGISTRATION_PATIENCE)
 
 
@@ -82,6 +84,7 @@ def verify(password: str, stored: str | None) -> bool:
 
     """
     rounds = settings().bcrypt_log_rounds
+    release_connection()
     return _pool().run(lambda: _verify(composed(password), stored, rounds), LOGIN_PATIENCE)
 
 

@@ -1,4 +1,4 @@
-"""Logging in, staying in, getting out: one row for each login, revoked by that row alone."""
+"""Sessions: one row for each login, opened by `open_session` alone and ended by that row alone."""
 
 from __future__ import annotations
 
@@ -6,33 +6,38 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, CursorResult, delete, select, update
+from sqlalchemy import ColumnElement, case, delete, exists, select, update
 
 from app.accounts import passwords, tokens
 from app.accounts.errors import (
-    DisabledError,
     InvalidCredentialsError,
     NotFoundError,
+    SessionRefusedError,
     TokenExpiredError,
-    TokenInvalidError,
     TokenRevokedError,
 )
 from app.accounts.limits import Guess
 from app.accounts.revocation import revocations
 from app.accounts.tokens import AccessToken, RefreshToken
-from app.accounts.users import find_by_name, get
+from app.accounts.users import find_by_name
 from app.config import settings
+from app.database import lock_user, release_connection, updated_rows
 from app.extensions import db
-from app.models import Session, User, utcnow
+from app.models import Identity, Session, User, utcnow
+from app.network import network, rotation_network
 
-# For how long a client whose answer got lost may ask again with the token it still has.
-GRACE = timedelta(minutes=10)
-# More than a person can look through.
-_MOST_LISTED = 100
-# For how long after signing in a person need not prove again who it is.
-RECENT = timedelta(minutes=10)
+# How a person logged in; names of RFC 8176 where it has one.
+PASSWORD = "pwd"
+FEDERATED = "fed"
+
+# For how long the predecessor of the current refresh token gets the identical successor: from any
+# network, and from the one that rotated it.
+GRACE = timedelta(seconds=30)
+GRACE_SAME_NETWORK = timedelta(minutes=10)
+# Living sessions of an account; the oldest ends when one more begins.
+MAX_SESSIONS = 100
 
 _log = logging.getLogger("loguserapp.audit")
 
@@ -52,6 +57,7 @@ class Grant:
     Attributes:
         user_id: whose it is.
         username: by what name.
+        epoch: the account's `auth_epoch`.
         session_id: the login.
         access_token: good for `expires_in` seconds.
         refresh_token: exchanged once for the next pair.
@@ -61,10 +67,18 @@ class Grant:
 
     user_id: int
     username: str
+    epoch: int
     session_id: int
     access_token: str
     refresh_token: str
     expires_in: int
+
+
+class Pair(NamedTuple):
+    """What a refresh hands out."""
+
+    access_token: str
+    refresh_token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,61 +93,92 @@ class SessionInfo:
     current: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Sessions that a transaction ended: how many, and those whose access tokens still live."""
+
+    count: int
+    living: Sequence[tuple[int, datetime]]
+
+
 def log_in(name: str, password: str, origin: Origin) -> Grant:
     """Open a session for the owner of a username or e-mail.
 
     Raises:
         InvalidCredentialsError: whatever the reason, the same answer after the same work.
-        TooManyRequestsError: too many passwords were wrong lately.
+        TooManyRequestsError: too many passwords were wrong.
         BusyError: too many passwords wait to be checked.
 
     """
     user = find_by_name(name)
     stored = user.password if user else None
-    db.session.close()  # no connection is held while the password is hashed
+    release_connection()
     guess = Guess(user.id if user else name, origin.address, lambda: _knows(user, origin.address))
     guess.allow()
     good = passwords.verify(password, stored)
-    if user is None or stored is None or not good or user.disabled_at is not None:
-        _log.warning("login", extra={"user_id": user and user.id, "outcome": "failure"})
-        guess.count_wrong()
-        raise InvalidCredentialsError
+    if user is None or stored is None or not good:
+        raise _refused_login(guess, user)
     guess.allow()
-    if passwords.needs_rehash(stored):
-        rehashed = passwords.hash_password(password)
-        # Only over the hash that was checked: a password changed meanwhile stays changed.
-        unchanged = (User.id == user.id) & (User.password == stored)
-        db.session.execute(update(User).where(unchanged).values(password=rehashed))
-    session = _open(user.id, origin)
-    db.session.commit()
-    _log.info("login", extra={"user_id": user.id, "session_id": session.id, "outcome": "success"})
-    return _grant(session, user)
+    rehashed = passwords.hash_password(password) if passwords.needs_rehash(stored) else None
+    try:
+        return open_session(
+            user.id,
+            user.auth_epoch,
+            origin,
+            (PASSWORD,),
+            proven_at=utcnow(),
+            rehash=(stored, rehashed) if rehashed else None,
+        )
+    except SessionRefusedError:
+        raise _refused_login(guess, user) from None
 
 
-def open_for(user_id: int, origin: Origin) -> Grant:
-    """Open a session for somebody who proved in another way than by password who it is.
+def open_session(
+    user_id: int,
+    epoch_seen: int,
+    origin: Origin,
+    methods: Sequence[str],
+    *,
+    proven_at: datetime | None = None,
+    identity_id: int | None = None,
+    rehash: tuple[str, str] | None = None,
+) -> Grant:
+    """Create a session: the only way to do so, whatever the login method.
+
+    In the transaction of the INSERT the account's row is locked, so that a session is opened
+    either before a change of the account, which then ends it, or not at all.
+
+    Args:
+        user_id: the account.
+        epoch_seen: its `auth_epoch` when the person was authenticated.
+        origin: where the login comes from.
+        methods: how the person was authenticated: `PASSWORD`, `FEDERATED`.
+        proven_at: when the person proved to be the owner, UTC; None: long ago.
+        identity_id: the external identity that authenticated the person.
+        rehash: the hash that was checked, and the same password's hash at today's cost.
 
     Raises:
-        NotFoundError: there is no such account, or none any more.
-        DisabledError: the account is shut out.
+        SessionRefusedError: the account is gone, disabled or changed, or the identity is gone.
 
     """
-    user = get(user_id)
-    if user.disabled_at is not None:
+    user = lock_user(user_id)
+    if user is None or not _may_open(user, epoch_seen, identity_id):
+        disabled = user is not None and user.disabled_at is not None
         db.session.rollback()
-        _log.warning("login", extra={"user_id": user_id, "outcome": "failure"})
-        raise DisabledError
-    session = _open(user_id, origin)
+        _log.warning("login", extra={"user_id": user_id, "outcome": "refused"})
+        raise SessionRefusedError(disabled=disabled)
+    if rehash and user.password == rehash[0]:
+        user.password = rehash[1]
+    session = _new_session(user_id, origin)
+    session.methods = " ".join(methods)
+    session.proven_at, session.identity_id = proven_at, identity_id
+    db.session.add(session)
+    db.session.flush()
+    ended = _end_oldest(user_id)
     db.session.commit()
-    _log.info("login", extra={"user_id": user_id, "session_id": session.id, "outcome": "success"})
-    return _grant(session, user)
-
-
-def is_recent(session_id: int) -> bool:
-    """Tell whether the person of this session signed in only just now."""
-    opened_at = db.session.scalar(select(Session.created_at).where(Session.id == session_id))
-    db.session.rollback()
-    return opened_at is not None and opened_at >= utcnow() - RECENT
+    tell_worker(ended)
+    _log.info("login", extra={"user_id": user.id, "session_id": session.id, "outcome": "success"})
+    return _grant(user, session.id, _current(session), session.access_expires_at)
 
 
 def check(token: str) -> AccessToken:
@@ -149,49 +194,44 @@ def check(token: str) -> AccessToken:
     return access
 
 
-def refresh(token: str) -> Grant:
-    """Exchange a refresh token for the next one and a fresh access token.
+def refresh(token: str, origin: Origin) -> Pair:
+    """Exchange a refresh token for its successor and a new access token (RFC 9700 §4.14.2).
 
-    The current token rotates. The one before it, presented again within `GRACE` because its
-    answer got lost or another tab was faster, gets the identical successor. Anything older was
-    copied by somebody: the session ends (RFC 9700 §4.14.2).
+    The current token rotates. Its predecessor, presented again because the answer got lost or
+    another tab was faster, gets the identical successor: for 30 s, and for 10 minutes from the
+    network that rotated it. Anything older, or the predecessor from elsewhere, is a copy: the
+    session ends.
 
     Raises:
         TokenError: the token is malformed, expired, of the wrong type, or its session is over.
 
     """
-    facts = tokens.read_refresh(token)
+    presented = tokens.read_refresh(token)
     now = utcnow()
-    access_expires_at = now + timedelta(seconds=settings().access_token_ttl)
-    used = {"last_used_at": now, "access_expires_at": access_expires_at}
-    alive = (
-        Session.id == facts.session_id,
-        Session.user_id == facts.user_id,
-        Session.revoked_at.is_(None),
+    access_expires_at = _access_end(now)
+    started_at = presented.started_at or _started_at(presented)
+    successor = RefreshToken(
+        presented.user_id,
+        presented.session_id,
+        presented.rotation + 1,
+        issued_at=now,
+        expires_at=_refresh_end(started_at, now),
+        started_at=started_at,
     )
-    rotated = {"rotation": facts.rotation + 1, "rotated_at": now}
-    repeated = (Session.rotation == facts.rotation + 1, Session.rotated_at >= now - GRACE)
-    # Each is one conditional UPDATE whose row count decides, so that no reading between two
-    # statements can be overtaken, neither by a parallel refresh nor by a logout.
-    if _update(used | rotated, *alive, Session.rotation == facts.rotation):
+    if _rotate(successor, origin, access_expires_at):
         outcome = "rotated"
-    elif _update(used, *alive, *repeated):
-        outcome = "repeated"
     else:
-        raise _refused(facts)
-    session, user = _read(facts.session_id)
-    if outcome == "rotated":
-        session.expires_at = _refresh_end(session.created_at, now)
-    if user.disabled_at is not None:
-        db.session.rollback()
-        log_out(session.id)
-        raise TokenRevokedError
-    db.session.commit()
-    _log.info("refresh", extra={"user_id": user.id, "session_id": session.id, "outcome": outcome})
-    return _grant(session, user)
+        # Repeated, or a copy: which of them, the row tells.
+        successor, outcome = _repeat(presented, origin, access_expires_at), "repeated"
+    facts = {"user_id": successor.user_id, "session_id": successor.session_id, "outcome": outcome}
+    _log.info("refresh", extra=facts)
+    return Pair(
+        tokens.sign_access(successor.user_id, successor.session_id, access_expires_at),
+        tokens.sign_refresh(successor),
+    )
 
 
-def verify(token: str) -> None:
+def verify(token: str, origin: Origin) -> None:
     """Return if an access or refresh token would be accepted now.
 
     Raises:
@@ -200,8 +240,15 @@ def verify(token: str) -> None:
     """
     if tokens.is_access(token):
         check(token)
-    else:
-        _standing(tokens.read_refresh(token))
+        return
+    presented = tokens.read_refresh(token)
+    session = db.session.get(Session, presented.session_id)
+    if session is None or session.user_id != presented.user_id or session.revoked_at is not None:
+        raise TokenRevokedError
+    if session.expires_at <= utcnow():
+        raise TokenExpiredError
+    if session.rotation != presented.rotation and not _in_grace(session, presented, origin):
+        raise TokenRevokedError
 
 
 def log_out_by_refresh(token: str) -> None:
@@ -211,8 +258,8 @@ def log_out_by_refresh(token: str) -> None:
         TokenError: the token is malformed, expired, of the wrong type, or its session is over.
 
     """
-    facts = tokens.read_refresh(token)
-    if not _log_out(Session.id == facts.session_id, Session.user_id == facts.user_id):
+    presented = tokens.read_refresh(token)
+    if not _log_out(Session.id == presented.session_id, Session.user_id == presented.user_id):
         raise TokenRevokedError
 
 
@@ -226,47 +273,49 @@ def log_out_everywhere(user_id: int) -> int:
     return _log_out(Session.user_id == user_id)
 
 
-def renew(session_id: int) -> Grant:
-    """Go on with a browser's session, whose cookie names it.
+def renew(session_id: int, origin: Origin) -> Grant:
+    """Extend the session of a browser, whose cookie names it.
 
     Raises:
         TokenRevokedError: the session or its account is over.
 
     """
     now = utcnow()
-    access_expires_at = now + timedelta(seconds=settings().access_token_ttl)
-    used = {"last_used_at": now, "access_expires_at": access_expires_at}
-    alive = (Session.id == session_id, Session.revoked_at.is_(None), Session.expires_at > now)
-    if not _update(used, *alive, Session.user_id.is_not(None)):
+    alive = (
+        Session.id == session_id,
+        Session.revoked_at.is_(None),
+        Session.expires_at > now,
+        exists().where(User.id == Session.user_id, User.disabled_at.is_(None)),
+    )
+    used = _used(now, _access_end(now)) | {"last_address": origin.address[:45]}
+    if not _update(used, *alive):
         db.session.rollback()
         raise TokenRevokedError
-    session, user = _read(session_id)
-    if user.disabled_at is not None:
+    joined = select(Session, User).join(User).where(Session.id == session_id)
+    row = db.session.execute(joined).one_or_none()
+    if row is None:
         db.session.rollback()
         raise TokenRevokedError
+    session, user = row.Session, row.User
     session.expires_at = _refresh_end(session.created_at, now)
     db.session.commit()
-    return _grant(session, user)
+    return _grant(user, session.id, _current(session), _access_end(now))
 
 
 def list_sessions(user_id: int, current_id: int | None = None) -> list[SessionInfo]:
-    """A person's living sessions, the one used last first; of very many the first ones."""
+    """A person's living sessions, the one used last first."""
     living = (
         select(Session)
-        .where(
-            Session.user_id == user_id,
-            Session.revoked_at.is_(None),
-            Session.expires_at > utcnow(),
-        )
+        .where(*_living(user_id))
         .order_by(Session.last_used_at.desc(), Session.id.desc())
-        .limit(_MOST_LISTED)
+        .limit(MAX_SESSIONS)
     )
     return [
         SessionInfo(
             row.id,
             row.created_at,
             row.last_used_at,
-            row.address,
+            row.last_address,
             row.user_agent,
             row.id == current_id,
         )
@@ -285,24 +334,29 @@ def revoke(user_id: int, session_id: int) -> None:
         raise NotFoundError
 
 
-def end_all(user_id: int, *, keep: int | None = None) -> Sequence[Session]:
-    """Mark a person's sessions as over, in the transaction of the caller.
+def end_all(user_id: int, *, keep: int | None = None) -> Ended:
+    """End a person's sessions in the transaction of the caller, who has locked the account's row.
 
     Args:
         user_id: whose.
         keep: the one session that goes on, if any.
 
     Returns:
-        The sessions that ended, for `tell_worker` once the transaction is committed.
+        What ended, for `tell_worker` once the transaction is committed.
 
     """
-    return _mark(Session.user_id == user_id, Session.id != (keep or 0))
+    return _end(Session.user_id == user_id, Session.id != (keep or 0))
 
 
-def tell_worker(ended: Sequence[Session]) -> None:
+def end_of_identity(user_id: int, identity_id: int) -> Ended:
+    """End the sessions that an external identity opened, in the caller's transaction."""
+    return _end(Session.user_id == user_id, Session.identity_id == identity_id)
+
+
+def tell_worker(ended: Ended) -> None:
     """Let this worker refuse the ended sessions at once."""
-    for session in ended:
-        revocations().add(session.id, session.access_expires_at)
+    for session_id, access_expires_at in ended.living:
+        revocations().add(session_id, access_expires_at)
 
 
 def purge(older_than: timedelta) -> int:
@@ -313,117 +367,213 @@ def purge(older_than: timedelta) -> int:
     now = utcnow()
     before = now - older_than
     over = (Session.revoked_at < before) | (Session.expires_at < before)
-    done = db.session.execute(delete(Session).where(over, Session.access_expires_at < now))
+    count = updated_rows(delete(Session).where(over, Session.access_expires_at < now))
     db.session.commit()
-    return cast("CursorResult[tuple[()]]", done).rowcount
+    return count
+
+
+def _refused_login(guess: Guess, user: User | None) -> InvalidCredentialsError:
+    _log.warning("login", extra={"user_id": user and user.id, "outcome": "failure"})
+    guess.count_wrong()
+    return InvalidCredentialsError()
 
 
 def _knows(user: User | None, address: str) -> bool:
-    """Tell whether somebody has logged in to this account from this address before."""
+    """Tell whether somebody has logged in to this account from this network before."""
     before = select(Session.id).where(
-        Session.address == address, Session.user_id == (user and user.id)
+        Session.user_id == (user and user.id), Session.network == network(address)
     )
     found = db.session.scalar(before.limit(1)) is not None
-    db.session.rollback()
+    release_connection()
     return found
 
 
-def _open(user_id: int, origin: Origin) -> Session:
+def _may_open(user: User, epoch_seen: int, identity_id: int | None) -> bool:
+    if user.auth_epoch != epoch_seen or user.disabled_at is not None:
+        return False
+    if identity_id is None:
+        return True
+    connected = select(Identity.id).where(Identity.id == identity_id, Identity.user_id == user.id)
+    return db.session.scalar(connected.with_for_update(read=True)) is not None
+
+
+def _new_session(user_id: int, origin: Origin) -> Session:
     now = utcnow()
-    session = Session(
+    return Session(
         user_id=user_id,
         created_at=now,
         last_used_at=now,
         rotation=0,
         rotated_at=now,
         expires_at=_refresh_end(now, now),
-        access_expires_at=now + timedelta(seconds=settings().access_token_ttl),
+        access_expires_at=_access_end(now),
         address=origin.address[:45],
+        network=network(origin.address)[:45],
+        last_address=origin.address[:45],
         user_agent=origin.user_agent[:255],
     )
-    db.session.add(session)
-    return session
 
 
-def _refresh_end(created_at: datetime, rotated_at: datetime) -> datetime:
+def _end_oldest(user_id: int) -> Ended:
+    """End what exceeds `MAX_SESSIONS`; the account's row is locked."""
+    newest = select(Session.id).where(*_living(user_id)).order_by(Session.id.desc())
+    last = db.session.scalar(newest.offset(MAX_SESSIONS).limit(1))
+    if last is None:
+        return Ended(0, [])
+    return _end(Session.user_id == user_id, Session.id <= last)
+
+
+def _living(user_id: int) -> list[ColumnElement[bool]]:
+    return [
+        Session.user_id == user_id, Session.revoked_at.is_(None), Session.expires_at > utcnow(),
+    ]  # fmt: skip
+
+
+def _access_end(now: datetime) -> datetime:
+    return now + timedelta(seconds=settings().access_token_ttl)
+
+
+def _refresh_end(started_at: datetime, rotated_at: datetime) -> datetime:
     config = settings()
     return min(
         rotated_at + timedelta(seconds=config.refresh_token_ttl),
-        created_at + timedelta(seconds=config.session_max_age),
+        started_at + timedelta(seconds=config.session_max_age),
     )
 
 
-def _grant(session: Session, user: User) -> Grant:
+def _current(session: Session) -> RefreshToken:
+    """The current refresh token of a session whose owner is there."""
+    assert session.user_id is not None  # noqa: S101 - the foreign key of a living session
+    return RefreshToken(
+        session.user_id,
+        session.id,
+        session.rotation,
+        issued_at=session.rotated_at,
+        expires_at=session.expires_at,
+        started_at=session.created_at,
+    )
+
+
+def _grant(
+    user: User, session_id: int, refresh_token: RefreshToken, access_expires_at: datetime
+) -> Grant:
     return Grant(
         user.id,
         user.username,
-        session.id,
-        tokens.sign_access(user.id, session.id, session.access_expires_at),
-        tokens.sign_refresh(
-            RefreshToken(
-                user.id, session.id, session.rotation, session.rotated_at, session.expires_at
-            )
-        ),
+        user.auth_epoch,
+        session_id,
+        tokens.sign_access(user.id, session_id, access_expires_at),
+        tokens.sign_refresh(refresh_token),
         settings().access_token_ttl,
     )
 
 
-def _update(values: Mapping[str, object], *where: ColumnElement[bool]) -> bool:
-    statement = update(Session).where(*where).values(**values)
-    done = db.session.execute(statement, execution_options={"synchronize_session": False})
-    return cast("CursorResult[tuple[()]]", done).rowcount == 1
-
-
-def _read(session_id: int) -> tuple[Session, User]:
-    row = db.session.execute(select(Session, User).join(User).where(Session.id == session_id)).one()
-    return row.Session, row.User
-
-
-def _standing(facts: RefreshToken) -> None:
-    """Return if the current refresh token, or the one before it in its grace, is this one."""
-    session = db.session.get(Session, facts.session_id)
-    if session is None or session.user_id != facts.user_id or session.revoked_at is not None:
-        raise TokenRevokedError
-    if session.expires_at <= utcnow():
-        raise TokenExpiredError
-    previous = facts.rotation == session.rotation - 1 and session.rotated_at >= utcnow() - GRACE
-    if facts.rotation != session.rotation and not previous:
-        raise TokenRevokedError
-
-
-def _refused(facts: RefreshToken) -> TokenRevokedError | TokenInvalidError:
-    """Why no UPDATE matched; an old token of a living session ends it before it is refused."""
-    db.session.rollback()  # a new snapshot, after whatever overtook the UPDATE
-    ended = _revoke(
-        Session.id == facts.session_id,
-        Session.user_id == facts.user_id,
-        Session.rotation > facts.rotation,
+def _used(now: datetime, access_expires_at: datetime) -> dict[str, object]:
+    """What each use notes. The later end of the access tokens stays, whatever lifetimes are set."""
+    later = case(
+        (Session.access_expires_at > access_expires_at, Session.access_expires_at),
+        else_=access_expires_at,
     )
-    if ended:
-        _log.warning(
-            "refresh",
-            extra={"user_id": facts.user_id, "session_id": facts.session_id, "outcome": "reuse"},
+    return {"last_used_at": now, "access_expires_at": later}
+
+
+def _rotate(successor: RefreshToken, origin: Origin, access_expires_at: datetime) -> bool:
+    """Make a refresh token current, if its predecessor is: one conditional UPDATE."""
+    values = _used(successor.issued_at, access_expires_at) | {
+        "rotation": successor.rotation,
+        "rotated_at": successor.issued_at,
+        "expires_at": successor.expires_at,
+        "last_address": origin.address[:45],
+    }
+    current = (
+        Session.id == successor.session_id,
+        Session.user_id == successor.user_id,
+        Session.rotation == successor.rotation - 1,
+        Session.revoked_at.is_(None),
+    )
+    rotated = _update(values, *current)
+    db.session.commit()
+    return rotated
+
+
+def _repeat(presented: RefreshToken, origin: Origin, access_expires_at: datetime) -> RefreshToken:
+    """Return the identical successor of a predecessor within its grace, else end the session.
+
+    Raises:
+        TokenRevokedError: the token is no predecessor within its grace.
+
+    """
+    session = db.session.get(Session, presented.session_id, populate_existing=True)
+    if session is not None and _in_grace(session, presented, origin):
+        unchanged = (
+            Session.id == session.id,
+            Session.rotation == session.rotation,
+            Session.user_id == presented.user_id,
+            Session.revoked_at.is_(None),
         )
-    return TokenRevokedError()
+        if _update(_used(utcnow(), access_expires_at), *unchanged):
+            successor = _current(session)
+            db.session.commit()
+            return successor
+    db.session.rollback()
+    ended = _end_and_commit(
+        Session.id == presented.session_id,
+        Session.user_id == presented.user_id,
+        Session.rotation > presented.rotation,
+    )
+    if ended.count:
+        facts = {"user_id": presented.user_id, "session_id": presented.session_id}
+        _log.warning("refresh", extra=facts | {"outcome": "reuse"})
+    raise TokenRevokedError
 
 
-def _mark(*where: ColumnElement[bool]) -> Sequence[Session]:
-    living = select(Session).where(*where, Session.revoked_at.is_(None)).with_for_update()
-    ended = db.session.scalars(living).all()
-    for session in ended:
-        session.revoked_at = utcnow()
+def _in_grace(session: Session, presented: RefreshToken, origin: Origin) -> bool:
+    """Tell whether a token is the predecessor of the current one and may be presented again."""
+    if presented.rotation != session.rotation - 1:
+        return False
+    age = utcnow() - session.rotated_at
+    same_network = rotation_network(origin.address) == rotation_network(session.last_address)
+    return age <= GRACE or (age <= GRACE_SAME_NETWORK and same_network)
+
+
+def _started_at(presented: RefreshToken) -> datetime:
+    """When a session began; its refresh tokens did not say so before the upgrade."""
+    started_at = db.session.scalar(
+        select(Session.created_at).where(Session.id == presented.session_id)
+    )
+    db.session.rollback()
+    return started_at or presented.issued_at
+
+
+def _update(values: Mapping[str, object], *where: ColumnElement[bool]) -> bool:
+    return updated_rows(update(Session).where(*where).values(**values)) == 1
+
+
+def _end(*where: ColumnElement[bool]) -> Ended:
+    """End sessions by one UPDATE in the caller's transaction."""
+    now = utcnow()
+    alive = (*where, Session.revoked_at.is_(None))
+    count = updated_rows(update(Session).where(*alive).values(revoked_at=now))
+    if not count:
+        return Ended(0, [])
+    just_ended = (*where, Session.revoked_at == now, Session.access_expires_at > now)
+    rows = db.session.execute(select(Session.id, Session.access_expires_at).where(*just_ended))
+    return Ended(count, [(row.id, row.access_expires_at) for row in rows])
+
+
+def _end_and_commit(*where: ColumnElement[bool]) -> Ended:
+    ended = _end(*where)
+    db.session.commit()
+    tell_worker(ended)
     return ended
 
 
 def _log_out(*where: ColumnElement[bool]) -> int:
-    ended = _revoke(*where)
-    for session in ended:
-        _log.info("logout", extra={"user_id": session.user_id, "session_id": session.id})
-    return len(ended)
-
-
-def _revoke(*where: ColumnElement[bool]) -> Sequence[Session]:
-    ended = _mark(*where)
-    db.session.commit()
-    tell_worker(ended)
-    return ended
+    owner = db.session.execute(
+        select(Session.id, Session.user_id).where(*where, Session.revoked_at.is_(None)).limit(1)
+    ).one_or_none()
+    ended = _end_and_commit(*where)
+    if ended.count and owner is not None:
+        facts = {"user_id": owner.user_id, "session_id": owner.id, "outcome": "success"}
+        _log.info("logout", extra=facts)
+    return ended.count

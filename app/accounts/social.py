@@ -1,7 +1,8 @@
-"""Signing in with an outside identity: who that is here, and which identity opens which account.
+"""Logging in with an external identity: which account it opens, and which one it may join.
 
-The key is (provider, subject), never the e-mail: an e-mail can pass to somebody else. An e-mail
-only helps a first visit to find its account, and only where both sides have proven it.
+The key is (issuer, subject), never the e-mail: an e-mail can pass to somebody else. An e-mail
+only helps a first visit to find its account, and only where both sides have proven it and the
+provider is authoritative for its domain (docs/decisions/identities.md).
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import cast
 
-from sqlalchemy import CursorResult, delete, select
+from sqlalchemy import ColumnElement, delete, exists, select, update
 
-from app.accounts import sessions, users
+from app.accounts import one_time, sessions, users
+from app.accounts.confirmation import Asking, confirm, record_proof
 from app.accounts.errors import (
     ConnectNeededError,
     DisabledError,
@@ -30,16 +31,21 @@ from app.accounts.errors import (
     InvalidGrantError,
     LastWayInError,
     NotFoundError,
+    ReauthenticationRequiredError,
+    SessionRefusedError,
+    StaleSignInError,
     UsernameTakenError,
 )
-from app.accounts.registration import commit_unique
 from app.accounts.sessions import Grant, Origin
-from app.accounts.users import Profile
+from app.accounts.users import Profile, commit_unique, flush_unique
 from app.config import settings
+from app.database import lock_user, updated_one
 from app.extensions import db
-from app.models import Identity, SocialCode, User, lookup_key, utcnow
+from app.models import Identity, Session, User, lookup_key, utcnow
 
 CODE_SECONDS = 60
+# How long a person whose account a provider login created may choose its username.
+FIRST_VISIT = timedelta(hours=1)
 # What of a name goes into a username, which may be longer.
 _BASE_LENGTH = 64
 _TRIES = 12
@@ -48,257 +54,420 @@ _log = logging.getLogger("loguserapp.audit")
 
 
 @dataclass(frozen=True, slots=True)
-class Outsider:
+class ExternalIdentity:
     """A person as a provider vouches for.
 
     Attributes:
         provider: google, facebook or oidc.
-        subject: who it is there, for ever.
+        issuer: who vouches, as `iss` of OpenID Connect.
+        subject: who the person is there, for good.
         email: an e-mail that obeys the field rules, or None.
-        email_verified: whether the provider says that it is the person's own.
+        email_proven: the provider says that the e-mail is the person's own, and is authoritative
+            for its domain.
         name: what the person is called there, or None.
 
     """
 
     provider: str
+    issuer: str
     subject: str
     email: str | None
-    email_verified: bool
+    email_proven: bool
     name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Who an outside identity is here.
+    """The account that an external identity opens.
 
     Attributes:
-        user_id: the account that it opens.
-        made: the account was made just now.
-        password_removed: the identity joined an account whose earlier password died of that.
+        user_id: the account.
+        epoch: its `auth_epoch`.
+        identity_id: the identity's row.
+        created: the account was created by this visit.
+        password_removed: the identity joined an account whose earlier password was removed.
 
     """
 
     user_id: int
-    made: bool = False
+    epoch: int
+    identity_id: int
+    created: bool = False
     password_removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityInfo:
-    """One outside identity, as its owner sees it in the own list; the time is UTC."""
+    """One external identity, as its owner sees it; `usable`: its issuer is configured."""
 
     id: int
     provider: str
     email: str | None
     created_at: datetime
+    usable: bool
 
 
-def visit(outsider: Outsider) -> Visit:
-    """Find the account that an outside identity opens; at a first visit join or make one.
+@dataclass(frozen=True, slots=True)
+class NamedAccount:
+    """The account that the page asks for: the one of the identity's e-mail.
+
+    Attributes:
+        user_id: the account.
+        can_decline: the person may go on without it, since its holder never proved the e-mail.
+
+    """
+
+    user_id: int
+    can_decline: bool
+
+
+def visit(identity: ExternalIdentity) -> Visit:
+    """Find the account that an external identity opens; at a first visit join or create one.
 
     Raises:
-        ConnectNeededError: the e-mail has an account, and it is not proven on both sides.
-        DisabledError: the account is shut out.
+        ConnectNeededError: the e-mail has an account that must not be joined without asking.
+        DisabledError: the account is disabled.
 
     """
     try:
-        return _visit(outsider)
-    except (EmailTakenError, IdentityTakenError):  # someone was faster: now it is there to find
-        return _visit(outsider)
+        return _visit(identity)
+    except (EmailTakenError, IdentityTakenError):  # a parallel visit was first: find its result
+        return _visit(identity)
 
 
-def connect(user_id: int, outsider: Outsider) -> None:
-    """Let an outside identity open the account of a person who is signed in to it.
+def open_session(visit: Visit, origin: Origin, proven_at: datetime | None) -> Grant:
+    """Open a session for the person of a visit.
 
     Raises:
-        IdentityTakenError: it opens another account.
+        DisabledError: the account has been disabled meanwhile.
+        StaleSignInError: it changed meanwhile, or the identity was disconnected.
 
     """
-    db.session.add(_identity(users.get(user_id), outsider))
+    try:
+        return sessions.open_session(
+            visit.user_id,
+            visit.epoch,
+            origin,
+            (sessions.FEDERATED,),
+            proven_at=proven_at,
+            identity_id=visit.identity_id,
+        )
+    except SessionRefusedError as refused:
+        if refused.disabled:
+            raise DisabledError from None
+        raise StaleSignInError("the account changed") from None
+
+
+def connect(asking: Asking, epoch: int, identity: ExternalIdentity) -> Visit:
+    """Let an external identity log in to the account of a person who has confirmed it.
+
+    Args:
+        asking: the session in which the person confirmed.
+        epoch: the account's `auth_epoch` at that time.
+        identity: what the provider vouches for.
+
+    Raises:
+        IdentityTakenError: the identity logs in to another account.
+        StaleSignInError: the account or the session has changed since.
+
+    """
+    user = _confirmed(asking, epoch)
+    row = _row(user, identity)
+    db.session.add(row)
     try:
         commit_unique()
     except IdentityTakenError:
-        found = _find(outsider)
+        found = _find(identity)
         db.session.rollback()
-        if found is None or found[1].id != user_id:
-            _audit("social_connect", outsider, user_id, "refused")
+        if found is None or found[1].id != asking.user_id:
+            _audit("social_connect", identity, asking.user_id, "refused")
             raise
-    _audit("social_connect", outsider, user_id)
+        row = found[0]
+    _audit("social_connect", identity, asking.user_id)
+    return Visit(asking.user_id, epoch, row.id)
 
 
-def disconnect(user_id: int, identity_id: int) -> None:
-    """Let an outside identity open the account no more.
+def disconnect(asking: Asking, identity_id: int, password: str | None) -> None:
+    """Stop an external identity from logging in, and end what it opened.
 
     Raises:
         NotFoundError: the person has no such identity.
-        LastWayInError: nobody could sign in to the account any more.
+        LastWayInError: the account would have no login method left.
+        WrongPasswordError, ReauthenticationRequiredError: the person did not confirm it.
+        TokenRevokedError: the session that asks has ended.
 
     """
-    # The account's row is locked, so that two identities cannot leave at once, each for the
-    # sake of the other.
-    user = db.session.scalars(select(User).where(User.id == user_id).with_for_update()).one()
-    own = select(Identity).where(Identity.user_id == user_id).with_for_update()
-    found = {identity.id: identity for identity in db.session.scalars(own)}
+    confirmed = confirm(asking, password, recent_suffices=True)
+    confirmed.apply(auth_epoch=confirmed.epoch)  # its row is locked from here on
+    own = select(Identity).where(Identity.user_id == asking.user_id)
+    found = {identity.id: identity for identity in db.session.scalars(own.with_for_update())}
     leaving = found.pop(identity_id, None)
     if leaving is None:
         db.session.rollback()
         raise NotFoundError
-    facts = {"user_id": user_id, "provider": leaving.provider}
-    staying = [identity for identity in found.values() if identity.provider in settings().providers]
-    if user.password is None and not staying:
+    facts = {"user_id": asking.user_id, "provider": leaving.provider}
+    if confirmed.password is None and not any(map(_is_usable, found.values())):
         db.session.rollback()
         _log.warning("social_disconnect", extra=facts | {"outcome": "refused"})
         raise LastWayInError
     db.session.delete(leaving)
+    db.session.flush()
+    one_time.revoke(one_time.LOGIN_CODE, asking.user_id, subject=str(identity_id))
+    ended = sessions.end_of_identity(asking.user_id, identity_id)
     db.session.commit()
+    sessions.tell_worker(ended)
     _log.info("social_disconnect", extra=facts | {"outcome": "success"})
 
 
+def reauthenticate(asking: Asking, identity: ExternalIdentity, proven_at: datetime | None) -> None:
+    """Count a provider login as proof that the person of a session is the owner.
+
+    Raises:
+        StaleSignInError: the identity does not log in to this account.
+        ReauthenticationRequiredError: the provider did not ask the person.
+        TokenRevokedError: the session has ended.
+
+    """
+    found = _find(identity)
+    db.session.rollback()
+    if found is None or found[1].id != asking.user_id:
+        raise StaleSignInError("another person")
+    if proven_at is None:
+        _audit("social_confirm", identity, asking.user_id, "refused")
+        raise ReauthenticationRequiredError
+    record_proof(asking.session_id, proven_at)
+    db.session.commit()
+    _audit("social_confirm", identity, asking.user_id)
+
+
 def identities(user_id: int) -> list[IdentityInfo]:
-    """The outside identities that open a person's account, the first one first."""
+    """The external identities of a person's account, the first one first."""
     own = select(Identity).where(Identity.user_id == user_id).order_by(Identity.id)
     return [
-        IdentityInfo(row.id, row.provider, row.email, row.created_at)
+        IdentityInfo(row.id, row.provider, row.email, row.created_at, _is_usable(row))
         for row in db.session.scalars(own)
     ]
 
 
-def settle(user_id: int, username: str, email: str | None = None) -> Profile:
-    """Give an account made at a first visit the name, and where it has none the e-mail, it wants.
+def named_account(identity: ExternalIdentity) -> NamedAccount | None:
+    """The account that holds an identity's e-mail, which the page offers to connect, or None."""
+    holder = _holder(identity.email)
+    db.session.rollback()
+    if holder is None:
+        return None
+    return NamedAccount(holder.id, identity.email_proven and holder.email_verified_at is None)
+
+
+def take_email(identity: ExternalIdentity) -> Visit:
+    """Create an account with an e-mail that its owner has proven and its holder has not.
+
+    The holder's account keeps its username and password, and loses the e-mail.
+
+    Raises:
+        ConnectNeededError: the e-mail's holder has proven it, or the identity's owner has not.
+        IdentityTakenError: the identity has an account already.
+
+    """
+    holder = _holder(identity.email)
+    user = lock_user(holder.id) if holder and identity.email_proven else None
+    unproven = user is not None and user.email_verified_at is None
+    if user is None or not unproven or user.email_key != lookup_key(identity.email or ""):
+        db.session.rollback()
+        raise ConnectNeededError
+    user.email = user.email_key = None
+    user.auth_epoch += 1
+    db.session.commit()
+    _audit("email_taken", identity, user.id)
+    return visit(identity)
+
+
+def is_first_visit(user_id: int) -> bool:
+    """Tell whether the person may still choose the username of an account that was created."""
+    until = db.session.scalar(select(User.first_visit_until).where(User.id == user_id))
+    return until is not None and until > utcnow()
+
+
+def complete_first_visit(asking: Asking, username: str, email: str | None = None) -> Profile:
+    """Give a created account, once, the username and the missing e-mail that its owner chooses.
 
     The fields obey the field rules already. The e-mail is not proven.
 
     Raises:
-        UsernameTakenError, EmailTakenError: someone else has it.
+        NotFoundError: the first visit is over.
+        UsernameTakenError, EmailTakenError: another account has it.
 
     """
-    user = users.get(user_id)
-    user.username, user.username_key = username, lookup_key(username)
-    if email is not None and user.email is None:
-        user.email, user.email_key = email, lookup_key(email)
-    commit_unique()
-    _log.info("profile", extra={"user_id": user_id, "outcome": "success"})
-    return users.profile_of(user)
-
-
-def issue_code(user_id: int, challenge: str) -> str:
-    """Make a one-time code for the front end that knows the verifier of this S256 challenge."""
-    code = secrets.token_urlsafe(32)
-    expires_at = utcnow() + timedelta(seconds=CODE_SECONDS)
-    db.session.add(
-        SocialCode(
-            code_hash=_hash(code), user_id=user_id, challenge=challenge, expires_at=expires_at
+    lock_user(asking.user_id)
+    values: dict[str, object] = {
+        "username": username, "username_key": lookup_key(username), "first_visit_until": None
+    }  # fmt: skip
+    open_until = [User.id == asking.user_id, User.first_visit_until > utcnow()]
+    if email is not None:
+        values |= {"email": email, "email_key": lookup_key(email)}
+        values |= {"auth_epoch": User.auth_epoch + 1}
+        open_until.append(User.email.is_(None))
+    with flush_unique(username, email, own_id=asking.user_id):
+        chosen = updated_one(
+            update(User).where(*open_until, exists().where(*_alive(asking))).values(**values)
         )
+    if not chosen:
+        db.session.rollback()
+        raise NotFoundError
+    db.session.commit()
+    _log.info("profile", extra={"user_id": asking.user_id, "outcome": "success"})
+    return users.profile(asking.user_id)
+
+
+def issue_code(visit: Visit, challenge: str) -> str:
+    """Make a one-time code for the front end that knows the verifier of this S256 challenge."""
+    code = one_time.issue(
+        one_time.LOGIN_CODE,
+        visit.user_id,
+        CODE_SECONDS,
+        epoch=visit.epoch,
+        subject=str(visit.identity_id),
+        challenge=challenge,
     )
     db.session.commit()
     return code
 
 
 def redeem_code(code: str, verifier: str, origin: Origin) -> Grant:
-    """Open a session for the person of a one-time code; whatever the answer, it is used up.
+    """Open a session for the person of a one-time code, which is used up by any answer.
 
     Raises:
-        InvalidGrantError: it was used, is too old, was made up, or has another verifier.
-        DisabledError: the account has been shut out meanwhile.
+        InvalidGrantError: the code is unknown, used or expired, the verifier is another one, or
+            the account or its identity has changed since.
 
     """
-    found = db.session.get(SocialCode, _hash(code))
-    used = db.session.execute(delete(SocialCode).where(SocialCode.code_hash == _hash(code)))
-    # The row count decides: of several at once one deletes the row.
-    mine = cast("CursorResult[tuple[()]]", used).rowcount == 1
-    fits = found is not None and hmac.compare_digest(found.challenge, s256(verifier))
-    if found is None or not mine or not fits or found.expires_at <= utcnow():
-        db.session.commit()
+    consumed = one_time.consume(one_time.LOGIN_CODE, code)
+    if consumed is None or not hmac.compare_digest(consumed.challenge or "", s256(verifier)):
         _log.warning(
-            "social_code", extra={"user_id": found and found.user_id, "outcome": "refused"}
+            "social_code", extra={"user_id": consumed and consumed.user_id, "outcome": "refused"}
         )
         raise InvalidGrantError
-    return sessions.open_for(found.user_id, origin)
-
-
-def purge() -> None:
-    """Delete the codes that nobody came for."""
-    db.session.execute(delete(SocialCode).where(SocialCode.expires_at <= utcnow()))
-    db.session.commit()
+    try:
+        return sessions.open_session(
+            consumed.user_id,
+            consumed.epoch or 0,
+            origin,
+            (sessions.FEDERATED,),
+            identity_id=int(consumed.subject),
+        )
+    except SessionRefusedError:
+        raise InvalidGrantError from None
 
 
 def s256(verifier: str) -> str:
-    """The challenge of a verifier (RFC 7636)."""
+    """The challenge of a verifier (RFC 7636 §4.2)."""
     digest = hashlib.sha256(verifier.encode()).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 
 
-def _visit(outsider: Outsider) -> Visit:
-    found = _find(outsider)
+def _visit(identity: ExternalIdentity) -> Visit:
+    found = _find(identity)
     if found is not None:
-        return _returned(outsider, *found)
-    holder = _holder(outsider.email)
+        return _returned(identity, *found)
+    holder = _holder(identity.email)
     if holder is None:
-        return _make(outsider)
-    return _join(outsider, holder.id)
+        return _create(identity)
+    return _join(identity, holder.id)
 
 
-def _returned(outsider: Outsider, identity: Identity, user: User) -> Visit:
-    _refuse_disabled(outsider, user)
-    identity.email = outsider.email
+def _returned(identity: ExternalIdentity, row: Identity, user: User) -> Visit:
+    _refuse_disabled(identity, user)
+    if row.email != identity.email:
+        row.email = identity.email
     db.session.commit()
-    _audit("social_login", outsider, user.id)
-    return Visit(user.id)
+    _audit("social_login", identity, user.id)
+    return Visit(user.id, user.auth_epoch, row.id)
 
 
-def _make(outsider: Outsider) -> Visit:
-    """Make an account under the first username that is free."""
-    for username in islice(_usernames(outsider), _TRIES):
+def _create(identity: ExternalIdentity) -> Visit:
+    """Create an account under the first username that is free."""
+    for username in islice(_usernames(identity), _TRIES):
         now = utcnow()
         user = User(
             username=username,
             username_key=lookup_key(username),
-            email=outsider.email,
-            email_key=lookup_key(outsider.email) if outsider.email else None,
+            email=identity.email,
+            email_key=lookup_key(identity.email) if identity.email else None,
             created_at=now,
-            email_verified_at=now if outsider.email_verified else None,
+            email_verified_at=now if identity.email_proven else None,
+            first_visit_until=now + FIRST_VISIT,
         )
-        db.session.add(_identity(user, outsider))
+        row = _row(user, identity)
+        db.session.add(row)
         try:
             commit_unique()
         except UsernameTakenError:
             continue
-        _audit("social_register", outsider, user.id)
-        return Visit(user.id, made=True)
+        _audit("social_register", identity, user.id)
+        return Visit(user.id, user.auth_epoch, row.id, created=True)
     raise UsernameTakenError
 
 
-def _join(outsider: Outsider, user_id: int) -> Visit:
-    """Let the identity open the account that has its e-mail, if that is proven on both sides."""
-    locked = select(User).where(User.id == user_id).with_for_update()
-    user = db.session.scalars(locked.execution_options(populate_existing=True)).one()
-    proven_at = user.email_verified_at
-    same = user.email_key == lookup_key(outsider.email or "")
-    if not (same and outsider.email_verified and proven_at):
+def _join(identity: ExternalIdentity, user_id: int) -> Visit:
+    """Connect an identity to the account of its e-mail, if that is proven on both sides."""
+    user = lock_user(user_id)
+    if user is None or user.email_key != lookup_key(identity.email or ""):
         db.session.rollback()
-        _audit("social_join", outsider, user_id, "refused")
+        raise EmailTakenError  # the account changed just now: look again
+    if not _may_join(identity, user):
+        db.session.rollback()
+        _audit("social_join", identity, user_id, "refused")
         raise ConnectNeededError
-    _refuse_disabled(outsider, user)
-    ended = []
+    _refuse_disabled(identity, user)
+    proven_at = user.email_verified_at
     password_removed = False
-    # Whoever made the account before the e-mail was proven may have been anybody, and waits with
-    # a password, a session or an identity for the owner of the e-mail to come.
-    if user.created_at is None or user.created_at < proven_at:
+    ended = sessions.Ended(0, [])
+    # Before the e-mail was proven anybody may have made the account, and have left a password, a
+    # session or an identity in it for the time when the e-mail's owner comes.
+    if user.created_at is None or proven_at is None or user.created_at < proven_at:
         password_removed = user.password is not None
         user.password = None
-        ended = [*sessions.end_all(user.id)]
         earlier = (Identity.user_id == user.id) & (Identity.created_at < proven_at)
+        db.session.flush()
+        ended = sessions.end_all(user.id)
         db.session.execute(delete(Identity).where(earlier))
-        db.session.execute(delete(SocialCode).where(SocialCode.user_id == user.id))
-    db.session.add(_identity(user, outsider))
+    user.auth_epoch += 1
+    row = _row(user, identity)
+    db.session.add(row)
     commit_unique()
     sessions.tell_worker(ended)
-    _audit("social_join", outsider, user.id)
-    return Visit(user.id, password_removed=password_removed)
+    _audit("social_join", identity, user.id)
+    return Visit(user.id, user.auth_epoch, row.id, password_removed=password_removed)
 
 
-def _find(outsider: Outsider) -> tuple[Identity, User] | None:
-    one = (Identity.provider == outsider.provider) & (Identity.subject == outsider.subject)
+def _may_join(identity: ExternalIdentity, user: User) -> bool:
+    if not identity.email_proven or user.email_verified_at is None:
+        return False
+    other = select(Identity.id).where(
+        Identity.user_id == user.id, Identity.issuer == identity.issuer
+    )
+    return db.session.scalar(other.limit(1)) is None
+
+
+def _confirmed(asking: Asking, epoch: int) -> User:
+    """Lock the account of a session in which the person confirmed a change."""
+    user = lock_user(asking.user_id)
+    alive = db.session.scalar(select(Session.id).where(*_alive(asking)).with_for_update(read=True))
+    if user is None or user.auth_epoch != epoch or alive is None:
+        db.session.rollback()
+        raise StaleSignInError("the account changed")
+    return user
+
+
+def _alive(asking: Asking) -> list[ColumnElement[bool]]:
+    return [
+        Session.id == asking.session_id,
+        Session.user_id == asking.user_id,
+        Session.revoked_at.is_(None),
+    ]
+
+
+def _find(identity: ExternalIdentity) -> tuple[Identity, User] | None:
+    one = (Identity.issuer == identity.issuer) & (Identity.subject == identity.subject)
     found = db.session.execute(select(Identity, User).join(User).where(one)).one_or_none()
     return (found.Identity, found.User) if found else None
 
@@ -311,27 +480,32 @@ def _holder(email: str | None) -> User | None:
     return db.session.scalars(one).one_or_none()
 
 
-def _identity(user: User, outsider: Outsider) -> Identity:
+def _row(user: User, identity: ExternalIdentity) -> Identity:
     return Identity(
         user=user,
-        provider=outsider.provider,
-        subject=outsider.subject,
-        email=outsider.email,
+        provider=identity.provider,
+        issuer=identity.issuer,
+        subject=identity.subject,
+        email=identity.email,
         created_at=utcnow(),
     )
 
 
-def _refuse_disabled(outsider: Outsider, user: User) -> None:
+def _is_usable(row: Identity) -> bool:
+    return settings().issuers.get(row.provider) == row.issuer
+
+
+def _refuse_disabled(identity: ExternalIdentity, user: User) -> None:
     if user.disabled_at is not None:
         db.session.rollback()
-        _audit("social_login", outsider, user.id, "refused")
+        _audit("social_login", identity, user.id, "refused")
         raise DisabledError
 
 
-def _usernames(outsider: Outsider) -> Iterator[str]:
+def _usernames(identity: ExternalIdentity) -> Iterator[str]:
     """Usernames that fit the person, without end."""
-    email_name = (outsider.email or "").partition("@")[0]
-    base = _slug(outsider.name or "") or _slug(email_name) or "user"
+    email_name = (identity.email or "").partition("@")[0]
+    base = _slug(identity.name or "") or _slug(email_name) or "user"
     yield base
     for number in range(2, 6):
         yield f"{base}{number}"
@@ -346,11 +520,7 @@ def _slug(text: str) -> str:
     return f"{slug}.user" if 0 < len(slug) < 3 else slug  # noqa: PLR2004 - the field rule's least
 
 
-def _hash(code: str) -> str:
-    return hashlib.sha256(code.encode()).hexdigest()
-
-
-def _audit(event: str, outsider: Outsider, user_id: int, outcome: str = "success") -> None:
+def _audit(event: str, identity: ExternalIdentity, user_id: int, outcome: str = "success") -> None:
     level = logging.INFO if outcome == "success" else logging.WARNING
-    facts = {"user_id": user_id, "provider": outsider.provider, "outcome": outcome}
+    facts = {"user_id": user_id, "provider": identity.provider, "outcome": outcome}
     _log.log(level, event, extra=facts)

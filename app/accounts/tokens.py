@@ -75,6 +75,7 @@ class RefreshToken:
         rotation: which refresh token of that login it is, from 0.
         issued_at: when it was made, UTC.
         expires_at: when it ends, UTC.
+        started_at: when the session began, UTC; None: made before tokens said so.
 
     """
 
@@ -83,6 +84,7 @@ class RefreshToken:
     rotation: int
     issued_at: datetime
     expires_at: datetime
+    started_at: datetime | None
 
 
 def sign_access(user_id: int, session_id: int, expires_at: datetime) -> str:
@@ -130,6 +132,8 @@ def sign_refresh(facts: RefreshToken) -> str:
     claims = _claims("refresh", facts.user_id, facts.session_id, issued_at, facts.expires_at) | {
         "rotation": facts.rotation
     }
+    if facts.started_at is not None:
+        claims["started_at"] = _unix(facts.started_at)
     claims["jti"] = hmac.new(
         _refresh_key(), f"{facts.session_id}.{facts.rotation}".encode(), hashlib.sha256
     ).hexdigest()[:32]
@@ -168,6 +172,7 @@ def read_refresh(token: str) -> RefreshToken:
         claims["rotation"],
         _from_unix(claims["iat"]),
         _from_unix(claims["exp"]),
+        _from_unix(claims["started_at"]) if "started_at" in claims else None,
     )
 
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import InstrumentedAttribute
 
-from app.accounts.errors import NotFoundError
+from app.accounts.errors import (
+    AccountError,
+    EmailTakenError,
+    IdentityTakenError,
+    NotFoundError,
+    UsernameTakenError,
+)
+from app.database import violated_unique
 from app.extensions import db
 from app.models import User, lookup_key
 
@@ -101,6 +112,73 @@ def has_password(user_id: int) -> bool:
 
     """
     return get(user_id).password is not None
+
+
+def commit_unique(username: str | None = None, email: str | None = None) -> None:
+    """Commit, and say which unique value of another account is in the way.
+
+    Args:
+        username: the username that is to be written, if any.
+        email: the e-mail that is to be written, if any.
+
+    Raises:
+        UsernameTakenError, EmailTakenError, IdentityTakenError: another account has it.
+
+    """
+    with flush_unique(username, email):
+        db.session.commit()
+
+
+@contextmanager
+def flush_unique(
+    username: str | None, email: str | None, *, own_id: int | None = None
+) -> Iterator[None]:
+    """Translate a violated unique constraint inside the block; arguments as `commit_unique`'s.
+
+    Args:
+        username: the username that is to be written, if any.
+        email: the e-mail that is to be written, if any.
+        own_id: the account that is changed; None: it is new.
+
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        db.session.rollback()
+        constraint = violated_unique(error)
+        if constraint == "uq_identity_issuer":
+            raise IdentityTakenError from None
+        if constraint not in {"uq_user_username_key", "uq_user_email_key"}:
+            raise
+        raise _taken(username, email, own_id, constraint) from None
+
+
+def _taken(
+    username: str | None, email: str | None, own_id: int | None, constraint: str
+) -> AccountError:
+    """The refusal, the same on every database: the username first, both fields where both are."""
+    name_taken = constraint == "uq_user_username_key" or _is_taken(
+        User.username_key, username, own_id
+    )
+    email_taken = constraint == "uq_user_email_key" or _is_taken(User.email_key, email, own_id)
+    db.session.rollback()
+    if not name_taken:
+        return EmailTakenError()
+    error = UsernameTakenError()
+    if email_taken:
+        error.errors |= EmailTakenError().errors
+    return error
+
+
+def _is_taken(
+    column: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
+    value: str | None,
+    own_id: int | None,
+) -> bool:
+    if value is None:
+        return False
+    holder = db.session.scalar(select(User.id).where(column == lookup_key(value)))
+    return holder is not None and holder != own_id
 
 
 def profile_of(user: User) -> Profile:

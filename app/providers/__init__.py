@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask
@@ -32,25 +33,52 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
-class Onward:
-    """What a sign-in is for.
+class Asked:
+    """The session whose person began a provider login for a change of the account.
+
+    Attributes:
+        purpose: "connect" the identity to the account, or "confirm" that it is the owner.
+        user_id: the account.
+        session_id: the session.
+        epoch: the account's `auth_epoch` then.
+
+    """
+
+    purpose: str
+    user_id: int
+    session_id: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoginIntent:
+    """What a provider login is for.
 
     Attributes:
         path: the page to go to afterwards.
-        link: the signed-in person to whose account the identity is to be connected.
+        asked: the session whose account is to be changed, in place of logging in.
         client: the front end that wants a code, in place of a page.
 
     """
 
     path: str = "/"
-    link: int | None = None
+    asked: Asked | None = None
     client: Client | None = None
 
+    @property
+    def is_confirmation(self) -> bool:
+        """Whether the provider is to authenticate the person again."""
+        return self.asked is not None and self.asked.purpose == "confirm"
+
     @classmethod
-    def from_cookie(cls, stored: dict[str, Any]) -> Onward:
+    def from_cookie(cls, stored: dict[str, Any]) -> LoginIntent:
         """Return what `to_cookie` stored."""
-        client = stored.get("client")
-        return cls(stored["path"], stored.get("link"), Client(**client) if client else None)
+        asked, client = stored.get("asked"), stored.get("client")
+        return cls(
+            stored["path"],
+            Asked(**asked) if asked else None,
+            Client(**client) if client else None,
+        )
 
     def to_cookie(self) -> dict[str, Any]:
         """As JSON, without what is not there."""
@@ -59,11 +87,12 @@ class Onward:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A sign-in that a browser began and came back from."""
+    """A provider login that a browser began and came back from; `requested_at` is UTC."""
 
-    onward: Onward
+    intent: LoginIntent
     verifier: str
     nonce: str
+    requested_at: datetime
 
 
 def init_app(app: Flask) -> None:

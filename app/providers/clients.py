@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from authlib.common.errors import AuthlibBaseError
@@ -23,6 +24,7 @@ from flask import Flask, request, session
 from joserfc.errors import JoseError
 from requests import RequestException, Timeout
 
+from app.accounts.confirmation import proven_by_provider
 from app.accounts.errors import (
     DeclinedError,
     ProviderBusyError,
@@ -30,16 +32,20 @@ from app.accounts.errors import (
     ProviderTimeoutError,
     StaleSignInError,
 )
-from app.accounts.social import Outsider
+from app.accounts.social import ExternalIdentity
 from app.config import DISCOVERY, Config, settings
+from app.database import release_connection
 from app.forms import valid_email
-from app.providers import Onward, Start
+from app.providers import LoginIntent, Start
 
 TIMEOUT_SECONDS = 5
 # How long a person may stay at the provider, and how many sign-ins a browser may have begun: the
 # cookie that keeps them holds 4 KB.
 START_SECONDS = 600
 MAX_STARTS = 3
+# Older than any login that a provider remembers: with it the provider says how old the login is,
+# and asks the person for nothing.
+_ANY_AGE = 315_360_000
 
 _SUBJECT = re.compile(r"[\x21-\x7e]{1,255}")
 # Signatures that nobody but the provider can make.
@@ -91,17 +97,24 @@ class Provider(FlaskOAuth2App):  # type: ignore[misc]
         """What a person calls it."""
         return settings().providers[self.name]
 
-    def begin(self, onward: Onward) -> str:
+    def begin(self, intent: LoginIntent) -> str:
         """Return the provider's address to send the browser to, and remember why.
+
+        A confirmation asks the provider to authenticate the person again.
 
         Raises:
             ProviderError: it cannot be asked just now.
 
         """
         with self._conversation():
-            begun = self.create_authorization_url(self.callback_url, state=generate_token(24))
+            begun = self.create_authorization_url(
+                self.callback_url,
+                state=generate_token(24),
+                **self.parameters(again=intent.is_confirmation),
+            )
         kept = {"verifier": begun["code_verifier"], "nonce": begun.get("nonce", "")}
-        self.save_authorize_data(state=begun["state"], onward=onward.to_cookie(), **kept)
+        kept["requested_at"] = int(time.time())
+        self.save_authorize_data(state=begun["state"], intent=intent.to_cookie(), **kept)
         return cast("str", begun["url"])
 
     def come_back(self) -> Start:
@@ -114,10 +127,21 @@ class Provider(FlaskOAuth2App):  # type: ignore[misc]
         kept = self.framework.take(session, request.args.get("state", ""))
         if kept is None:
             raise StaleSignInError("state")
-        return Start(Onward.from_cookie(kept["onward"]), kept["verifier"], kept["nonce"])
+        return Start(
+            LoginIntent.from_cookie(kept["intent"]),
+            kept["verifier"],
+            kept["nonce"],
+            _from_unix(kept["requested_at"]),
+        )
 
-    def identify(self, start: Start) -> Outsider:
-        """Return the person that the provider vouches for.
+    def parameters(self, *, again: bool) -> dict[str, str]:
+        """Further parameters of the request; `again`: authenticate the person again."""
+        raise NotImplementedError
+
+    def identify(self, start: Start) -> tuple[ExternalIdentity, datetime | None]:
+        """Return the person that the provider vouches for, and when the person proved it.
+
+        The time is UTC; None: the provider remembered the person from an earlier login.
 
         Raises:
             ProviderError: it does not, or cannot be asked, or must not be believed.
@@ -133,32 +157,42 @@ class Provider(FlaskOAuth2App):  # type: ignore[misc]
             token = self.fetch_access_token(
                 self.callback_url, code=request.args["code"], code_verifier=start.verifier
             )
-            return self.outsider(token, start)
+            facts = self.facts(token, start)
+            return self.identity(facts), _proven_at(facts, start)
 
     def check_sender(self) -> None:
         """Refuse an answer that says it is another provider's (RFC 9207)."""
 
-    def outsider(self, token: dict[str, Any], start: Start) -> Outsider:
-        """Return the person whom a token of the provider's is about."""
+    def facts(self, token: dict[str, Any], start: Start) -> dict[str, Any]:
+        """Return the claims about the person whom a token of the provider's is about."""
         raise NotImplementedError
 
-    def vouched(self, facts: dict[str, Any], subject: str, *, verified: bool) -> Outsider:
-        """Return the person, from what the provider says of it."""
+    def is_authoritative(self, domain: str, facts: dict[str, Any]) -> bool:
+        """Tell whether the provider itself hands out the e-mails of a domain."""
+        raise NotImplementedError
+
+    def identity(self, facts: dict[str, Any]) -> ExternalIdentity:
+        """Return the person, from the claims about it."""
+        subject = facts.get("sub")
         if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
             raise ProviderFaultError("no subject")
         email, name = facts.get("email"), facts.get("name")
         email = valid_email(email) if isinstance(email, str) else None
-        return Outsider(
+        domain = (email or "").rpartition("@")[2].lower()
+        verified = email is not None and facts.get("email_verified") is True
+        return ExternalIdentity(
             self.name,
+            settings().issuers[self.name],
             subject,
             email,
-            email_verified=verified and email is not None,
+            email_proven=verified and self.is_authoritative(domain, facts),
             name=name if isinstance(name, str) else None,
         )
 
     @contextmanager
     def _conversation(self) -> Iterator[None]:
         """Talk to the provider with few others, and call whatever goes wrong by its name."""
+        release_connection()
         if not self._places.acquire(blocking=False):
             raise ProviderBusyError("places")
         try:
@@ -208,8 +242,18 @@ class OpenIDProvider(Provider):
         if (sender is not None or promised) and sender != described["issuer"]:
             raise ProviderFaultError("iss")
 
-    def outsider(self, token: dict[str, Any], start: Start) -> Outsider:
-        """Return the person of the ID token; an e-mail may stand in the user information alone."""
+    def parameters(self, *, again: bool) -> dict[str, str]:
+        """Ask for `auth_time`, which comes with `max_age` alone (OpenID Connect Core §3.1.2.1)."""
+        if again:
+            return {"prompt": "login", "max_age": "0"}
+        return {"max_age": str(_ANY_AGE)}
+
+    def is_authoritative(self, domain: str, facts: dict[str, Any]) -> bool:  # noqa: ARG002
+        """Tell whether the settings name the domain."""
+        return domain in settings().oidc_verified_domains
+
+    def facts(self, token: dict[str, Any], start: Start) -> dict[str, Any]:
+        """Return the claims of the ID token; an e-mail may stand in the user information alone."""
         described = self.load_server_metadata()
         must = {
             "iss": {"essential": True, "value": described["issuer"]},
@@ -228,14 +272,34 @@ class OpenIDProvider(Provider):
             facts = dict(self.userinfo(token=token))
             if facts.get("sub") != claims["sub"]:
                 raise ProviderFaultError("sub")
-        return self.vouched(facts, claims["sub"], verified=facts.get("email_verified") is True)
+        return facts | {"auth_time": claims.get("auth_time")}
+
+
+class Google(OpenIDProvider):
+    """Google, which gives no `auth_time` unless a contract says so, and knows no `prompt=login`."""
+
+    def parameters(self, *, again: bool) -> dict[str, str]:
+        """Let the person choose the account where it matters."""
+        return {"prompt": "select_account"} if again else {}
+
+    def is_authoritative(self, domain: str, facts: dict[str, Any]) -> bool:
+        """Tell whether the e-mail is Google's own, or of the organisation (`hd`) it hosts."""
+        return domain == "gmail.com" or domain == facts.get("hd")
 
 
 class Facebook(Provider):
     """Facebook: OAuth 2.0 and the Graph API. It vouches for no e-mail."""
 
-    def outsider(self, token: dict[str, Any], start: Start) -> Outsider:  # noqa: ARG002
-        """Return the person of an access token, with the proof that we are the app it is for."""
+    def parameters(self, *, again: bool) -> dict[str, str]:
+        """Ask for the password again where it matters."""
+        return {"auth_type": "reauthenticate"} if again else {}
+
+    def is_authoritative(self, domain: str, facts: dict[str, Any]) -> bool:  # noqa: ARG002
+        """Facebook hands out no e-mails."""
+        return False
+
+    def facts(self, token: dict[str, Any], start: Start) -> dict[str, Any]:  # noqa: ARG002
+        """Return who an access token is about, with the proof that we are the app it is for."""
         proof = hmac.new(
             self.client_secret.encode(), token["access_token"].encode(), hashlib.sha256
         ).hexdigest()
@@ -243,8 +307,8 @@ class Facebook(Provider):
         asked = {"fields": "id,name,email", "appsecret_proof": proof}
         answer = self.get(url, token=token, params=asked)
         answer.raise_for_status()
-        facts = answer.json()
-        return self.vouched(facts, facts["id"], verified=False)
+        facts: dict[str, Any] = answer.json()
+        return {"sub": facts["id"], "email": facts.get("email"), "name": facts.get("name")}
 
 
 def init_app(app: Flask) -> None:
@@ -260,7 +324,7 @@ def init_app(app: Flask) -> None:
     graph = config.facebook_graph_url.rstrip("/")
     kinds: dict[str, dict[str, Any]] = {
         "google": {
-            "client_cls": OpenIDProvider,
+            "client_cls": Google,
             "server_metadata_url": config.google_discovery_url,
             "client_kwargs": asked | {"scope": "openid email profile"},
         },
@@ -284,6 +348,17 @@ def init_app(app: Flask) -> None:
             client_secret=getattr(config, f"{name}_client_secret"),
             **kinds[name],
         ).bind(config)
+
+
+def _proven_at(facts: dict[str, Any], start: Start) -> datetime | None:
+    told = facts.get("auth_time")
+    if not isinstance(told, int) or isinstance(told, bool):
+        return proven_by_provider(None, start.requested_at)
+    return proven_by_provider(_from_unix(told), start.requested_at)
+
+
+def _from_unix(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
 
 
 def _reason(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request
@@ -35,7 +36,7 @@ from app.forms import (
     VerifyForm,
     read,
 )
-from app.guards import bearer_only, public
+from app.guards import asking, bearer_only, public
 from app.negotiation import data, origin, registered
 
 blueprint = Blueprint("auth_api", __name__, url_prefix="/api/auth")
@@ -84,8 +85,8 @@ def refresh() -> Response:
     """Exchange a refresh token for the next pair."""
     token = read(RefreshForm).values()["refresh"]
     limits.count_token_call(origin().address)
-    grant = sessions.refresh(token)
-    return data({"access": grant.access_token, "refresh": grant.refresh_token})
+    pair = sessions.refresh(token, origin())
+    return data({"access": pair.access_token, "refresh": pair.refresh_token})
 
 
 @blueprint.post("/token/verify")
@@ -94,7 +95,7 @@ def verify() -> Response:
     """Tell whether a token of either kind is good."""
     token = read(VerifyForm).values()["token"]
     limits.count_token_call(origin().address)
-    sessions.verify(token)
+    sessions.verify(token, origin())
     return data({})
 
 
@@ -119,14 +120,15 @@ def me(access: AccessToken) -> Response:
 @bearer_only
 def change_me(access: AccessToken) -> Response:
     """Change the own username, e-mail or both."""
-    return data(_shown(registration.change_profile(access.user_id, **read(ProfileForm).values())))
+    fields = read(ProfileForm).values()
+    return data(_shown(registration.change_profile(asking(access), **fields)))
 
 
 @blueprint.delete("/me")
 @bearer_only
 def delete_me(access: AccessToken) -> Response:
     """Delete the own account."""
-    registration.delete_own(access.user_id, **read(ConfirmationForm).values())
+    registration.delete_own(asking(access), **read(ConfirmationForm).values())
     return Response(status=204)
 
 
@@ -134,8 +136,8 @@ def delete_me(access: AccessToken) -> Response:
 @bearer_only
 def change_password(access: AccessToken) -> Response:
     """Change the own password; every other session ends."""
-    form = read(PasswordForm, own_words=users.own_words(access.user_id))
-    registration.change_password(access.user_id, **form.values(), keep_session=access.session_id)
+    form = read(PasswordForm, own_words=partial(users.own_words, access.user_id))
+    registration.change_password(asking(access), **form.values())
     return data({})
 
 

@@ -1,11 +1,12 @@
-"""Signing in with Google, Facebook or another provider: there, back, and what comes after."""
+"""Logging in with Google, Facebook or another provider: there, back, and what comes after."""
 
 from __future__ import annotations
 
 import logging
 import re
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,26 +14,30 @@ from flask import Blueprint, Response, flash, redirect, request, session
 from werkzeug.exceptions import BadRequest, NotAcceptable
 from werkzeug.wrappers import Response as AnyResponse
 
+from app import account_page
 from app.accounts import limits, sessions, social, users
+from app.accounts.confirmation import Asking, confirm
 from app.accounts.errors import (
     AccountError,
     ConnectNeededError,
     DeclinedError,
     DisabledError,
     IdentityTakenError,
-    LastWayInError,
+    NotFoundError,
     ProviderBusyError,
     ProviderError,
     ProviderTimeoutError,
+    ReauthenticationRequiredError,
     StaleSignInError,
 )
-from app.accounts.social import Outsider
+from app.accounts.sessions import Grant
+from app.accounts.social import ExternalIdentity, Visit
 from app.config import settings
 from app.errors import refused, status_of
-from app.forms import FirstVisitForm, LoginForm, UsernameForm, read
-from app.guards import Person, person, person_only, public, renamed, sign_in
+from app.forms import FirstVisitForm, LoginForm, RecentProofForm, UsernameForm, read
+from app.guards import Person, asking, person, person_only, public, renamed, sign_in
 from app.negotiation import is_browser, local_path, origin, page
-from app.providers import Client, Onward, provider
+from app.providers import Asked, Client, LoginIntent, provider
 
 blueprint = Blueprint("social", __name__)
 
@@ -40,6 +45,7 @@ blueprint = Blueprint("social", __name__)
 _PENDING_SECONDS = 600
 # What the cookie has room for.
 _MAX_PATH = 300
+_MAX_NAME = 80
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _STATE = re.compile(r"[\x20-\x7e]{0,200}")
 
@@ -51,27 +57,32 @@ _log = logging.getLogger("loguserapp.audit")
 def begin(name: str) -> AnyResponse:
     """Send a browser to the provider."""
     _refuse_programs()
-    return redirect(provider(name).begin(_asked_for()), 303)
+    intent, there = _intent(), provider(name)
+    # Another site's link must not replace the person who is logged in here (login CSRF).
+    if intent.client is None and request.headers.get("Sec-Fetch-Site") == "cross-site":
+        address = f"/login/{name}?{urlencode({'next': intent.path})}"
+        return page("social_begin.html", label=there.label, address=address)
+    return redirect(there.begin(intent), 303)
 
 
 @blueprint.get("/login/<name>/callback")
 @public
-def come_back(name: str) -> AnyResponse:
+def callback(name: str) -> AnyResponse:
     """Take a browser back from the provider, with a person or with a refusal."""
     _refuse_programs()
     there = provider(name)
     start = there.come_back()
-    client = start.onward.client
+    intent = start.intent
     try:
-        outsider = there.identify(start)
-        if start.onward.link is not None:
-            return _connected(outsider, start.onward)
-        return _entered(outsider, start.onward)
+        identity, proven_at = there.identify(start)
+        if intent.asked is not None:
+            return _answered(identity, proven_at, intent.asked)
+        return _entered(identity, proven_at, intent)
     except AccountError as error:
-        if client is None:
+        if intent.client is None:
             raise
         _note(error)
-        return redirect(_address(client, error=_oauth_error(error)), 303)
+        return redirect(_address(intent.client, error=_oauth_error(error)), 303)
 
 
 @blueprint.get("/login/connect")
@@ -79,43 +90,52 @@ def come_back(name: str) -> AnyResponse:
 def ask_to_connect() -> Response:
     """Ask for the password of the account that has the identity's e-mail."""
     _refuse_programs()
-    outsider, _ = _pending()
-    return page("social_connect.html", form=LoginForm(formdata=None), **_whom(outsider))
+    pending = _pending()
+    form = LoginForm(formdata=None, data={"username": pending.identity.email})
+    return page("social_connect.html", form=form, **_named(pending))
 
 
 @blueprint.post("/login/connect")
 @public
 def log_in_and_connect() -> AnyResponse:
-    """Log in with the password and connect the identity to the account."""
+    """Log in with the password and connect the identity to the account that the page named."""
     _refuse_programs()
-    outsider, onward = _pending()
+    pending = _pending()
     form = read(LoginForm)
     try:
         fields = form.values()
         limits.count_token_call(origin().address)
         grant = sessions.log_in(fields["username"], fields["password"], origin())
+        visit = _connected(pending, grant)
     except AccountError as error:
-        return refused(error, "social_connect.html", form, **_whom(outsider))
-    try:
-        social.connect(grant.user_id, outsider)
-    except AccountError:
-        sessions.log_out(grant.session_id)
-        raise
-    if onward.client is not None:
+        return refused(error, "social_connect.html", form, **_named(pending))
+    client = pending.intent.client
+    if client is not None:
         sessions.log_out(grant.session_id)  # its session begins when it brings the code
         session.pop("pending")
-        code = social.issue_code(grant.user_id, onward.client.challenge)
-        return page("social_onward.html", address=_address(onward.client, code=code))
+        code = social.issue_code(visit, client.challenge)
+        return page("social_redirect.html", address=_address(client, code=code))
     sign_in(grant)
-    flash(f"{_label(outsider.provider)} is connected: it signs you in from now on.", "success")
-    return redirect(onward.path, 303)
+    flash(f"{_label(pending.identity.provider)} is connected: you can log in with it.", "success")
+    return redirect(pending.intent.path, 303)
+
+
+@blueprint.post("/login/connect/decline")
+@public
+def decline_to_connect() -> AnyResponse:
+    """Go on with an own account: the one that has the e-mail never proved it."""
+    _refuse_programs()
+    pending = _pending()
+    visit = social.take_email(pending.identity)
+    session.pop("pending")
+    return _logged_in(visit, pending.proven_at, pending.intent)
 
 
 @blueprint.get("/welcome")
 @person_only
 def welcome(who: Person) -> AnyResponse:
     """After a first visit: offer another username, and ask for the e-mail that is missing."""
-    if not session.get("first_visit"):
+    if not social.is_first_visit(who.id):
         return redirect("/account", 303)
     profile = users.profile(who.id)
     form_class = UsernameForm if profile.email else FirstVisitForm
@@ -125,46 +145,64 @@ def welcome(who: Person) -> AnyResponse:
 
 @blueprint.post("/welcome")
 @person_only
-def settle(who: Person) -> AnyResponse:
+def complete_first_visit(who: Person) -> AnyResponse:
     """Take the username, and the e-mail where there was none."""
-    if not session.get("first_visit"):
+    if not social.is_first_visit(who.id):
         return redirect("/account", 303)
     form = read(UsernameForm if users.profile(who.id).email else FirstVisitForm)
-    onward = _path(request.form.get("next"))
+    path = _path(request.form.get("next"))
     try:
-        profile = social.settle(who.id, **form.values())
+        fields = form.values()
+        limits.count_registration(origin().address)
+        profile = social.complete_first_visit(asking(who), **fields)
     except AccountError as error:
-        return refused(error, "welcome.html", form, next=onward)
-    session.pop("first_visit")
+        return refused(error, "welcome.html", form, next=path)
     renamed(profile.username)
-    return redirect(onward, 303)
+    return redirect(path, 303)
 
 
 @blueprint.post("/account/connect/<name>")
 @person_only
-def link(who: Person, name: str) -> Response:
-    """Send a signed-in person to the provider, to connect what comes back to the account.
+def connect(who: Person, name: str) -> AnyResponse:
+    """Send a logged-in person to the provider, to connect what comes back to the account."""
+    there = provider(name)
+    form = read(RecentProofForm)
+    try:
+        confirmed = confirm(asking(who), form.password(), recent_suffices=True)
+    except AccountError as error:
+        return account_page.show_refused(who, error, "proof_form", form)
+    asked = Asked("connect", who.id, who.session_id, confirmed.epoch)
+    return _go_to(there.begin(LoginIntent("/account", asked)))
 
-    With a page in between: Chromium would refuse a redirect to another host in answer to a form,
-    by `form-action 'self'`.
-    """
-    address = provider(name).begin(Onward("/account", link=who.id))
-    return page("social_onward.html", address=address)
+
+@blueprint.post("/account/confirm/<name>")
+@person_only
+def confirm_by_provider(who: Person, name: str) -> Response:
+    """Send a logged-in person to the provider, to prove there to be the account's owner."""
+    asked = Asked("confirm", who.id, who.session_id, 0)
+    return _go_to(provider(name).begin(LoginIntent("/account", asked)))
 
 
 @blueprint.post("/account/identities/<int(max=2147483647):identity_id>/disconnect")
 @person_only
-def unlink(who: Person, identity_id: int) -> AnyResponse:
-    """Disconnect one of the own identities."""
-    social.disconnect(who.id, identity_id)
-    flash("It is disconnected: it signs you in no more.", "success")
+def disconnect(who: Person, identity_id: int) -> AnyResponse:
+    """Disconnect one of the own identities, which ends the sessions that it opened."""
+    form = read(RecentProofForm)
+    try:
+        social.disconnect(asking(who), identity_id, form.password())
+    except NotFoundError:
+        raise
+    except AccountError as error:
+        return account_page.show_refused(who, error, "proof_form", form)
+    flash("It is disconnected: you can no longer log in with it.", "success")
     return redirect("/account", 303)
 
 
 @blueprint.errorhandler(ProviderError)
 @blueprint.errorhandler(DisabledError)
 @blueprint.errorhandler(IdentityTakenError)
-@blueprint.errorhandler(LastWayInError)
+@blueprint.errorhandler(ConnectNeededError)
+@blueprint.errorhandler(ReauthenticationRequiredError)
 def turned_away(error: AccountError) -> Response:
     """Say to a person why an outside identity did not help, and what else does."""
     _note(error)
@@ -181,51 +219,98 @@ def turned_away(error: AccountError) -> Response:
     return response
 
 
-def _entered(outsider: Outsider, onward: Onward) -> AnyResponse:
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An identity that waits at this browser for the owner of its e-mail's account to agree.
+
+    Attributes:
+        identity: what the provider vouched for.
+        user_id: the account that the page named.
+        intent: what the login is for.
+        proven_at: when the person proved to be there, UTC, or None.
+
+    """
+
+    identity: ExternalIdentity
+    user_id: int
+    intent: LoginIntent
+    proven_at: datetime | None
+
+
+def _entered(
+    identity: ExternalIdentity, proven_at: datetime | None, intent: LoginIntent
+) -> AnyResponse:
     """Let a person in whose identity opens an account, or lead to where it can be connected."""
     try:
-        visit = social.visit(outsider)
+        visit = social.visit(identity)
     except ConnectNeededError:
+        named = social.named_account(identity)
+        if named is None:
+            raise StaleSignInError("the account changed") from None
+        name = identity.name[:_MAX_NAME] if identity.name else None
         session["pending"] = {
-            "outsider": asdict(outsider) | {"name": None},
-            "onward": onward.to_cookie(),
+            "identity": asdict(replace(identity, name=name)),
+            "user_id": named.user_id,
+            "intent": intent.to_cookie(),
+            "proven_at": proven_at and proven_at.isoformat(),
             "until": time.time() + _PENDING_SECONDS,
         }
         return redirect("/login/connect", 303)
-    if onward.client is not None:
-        code = social.issue_code(visit.user_id, onward.client.challenge)
-        return redirect(_address(onward.client, code=code), 303)
-    before = person()
-    sign_in(sessions.open_for(visit.user_id, origin()))
-    if before is not None:  # nobody has that session's cookie any more
-        sessions.log_out(before.session_id)
-    if visit.made:
-        session["first_visit"] = True
-        return redirect(f"/welcome?{urlencode({'next': onward.path})}", 303)
+    return _logged_in(visit, proven_at, intent)
+
+
+def _logged_in(visit: Visit, proven_at: datetime | None, intent: LoginIntent) -> AnyResponse:
+    """Open the session of a visit, or hand its code to the front end that asked."""
+    if intent.client is not None:
+        code = social.issue_code(visit, intent.client.challenge)
+        address = _address(intent.client, code=code)
+        return redirect(address, 303) if request.method == "GET" else _go_to(address)
+    sign_in(social.open_session(visit, origin(), proven_at))
+    if visit.created:
+        return redirect(f"/welcome?{urlencode({'next': intent.path})}", 303)
     if visit.password_removed:
         flash(
-            f"{_label(outsider.provider)} signs you in from now on. The password that was set "
-            "before your e-mail was proven works no more, and its sessions are over.",
+            "You are logged in. The password that was set before your e-mail was proven no longer "
+            "works, and its sessions have ended.",
             "success",
         )
-    return redirect(onward.path, 303)
+    return redirect(intent.path, 303)
 
 
-def _connected(outsider: Outsider, onward: Onward) -> AnyResponse:
-    """Connect an identity to the account of the person who asked for it at this browser."""
+def _answered(identity: ExternalIdentity, proven_at: datetime | None, asked: Asked) -> AnyResponse:
+    """Do what the person of a session asked for before going to the provider."""
     who = person()
-    if who is None or who.id != onward.link:
+    if who is None or (who.id, who.session_id) != (asked.user_id, asked.session_id):
         raise StaleSignInError("another person")
-    social.connect(who.id, outsider)
-    flash(f"{_label(outsider.provider)} is connected: it signs you in from now on.", "success")
+    label = _label(identity.provider)
+    if asked.purpose == "confirm":
+        social.reauthenticate(asking(who), identity, proven_at)
+        flash(f"{label} confirmed that it is you. Go on within 10 minutes.", "success")
+    else:
+        social.connect(asking(who), asked.epoch, identity)
+        whom = " ".join(filter(None, (identity.name, identity.email and f"({identity.email})")))
+        flash(f"{label} is connected: {whom or 'it'} can log in to {who.username}.", "success")
     return redirect("/account", 303)
 
 
-def _asked_for() -> Onward:
-    """What a browser wants to sign in for: a page here, or a front end that is known here."""
+def _connected(pending: Pending, grant: Grant) -> Visit:
+    """Connect a pending identity to the account that has just logged in."""
+    here = Asking(grant.user_id, grant.session_id, origin().address)
+    try:
+        if grant.user_id != pending.user_id:
+            message = f"Log in to the account that has the e-mail {pending.identity.email}."
+            raise ConnectNeededError({"username": [message]})
+        return social.connect(here, grant.epoch, pending.identity)
+    except AccountError:
+        sessions.log_out(grant.session_id)
+        raise
+
+
+def _intent() -> LoginIntent:
+    """What a browser wants to log in for: a page here, or a front end that is known here."""
     arguments = request.args
     if "redirect_uri" not in arguments:
-        return Onward(_path(arguments.get("next")))
+        return LoginIntent(_path(arguments.get("next")))
     if arguments["redirect_uri"] not in settings().client_redirect_urls:
         raise BadRequest("redirect_uri is not among the CLIENT_REDIRECT_URLS of this service.")
     challenge = arguments.get("code_challenge", "")
@@ -234,21 +319,39 @@ def _asked_for() -> Onward:
     state = arguments.get("state", "")
     if not _STATE.fullmatch(state):
         raise BadRequest("state may have up to 200 printable ASCII characters.")
-    return Onward(client=Client(arguments["redirect_uri"], challenge, state))
+    return LoginIntent(client=Client(arguments["redirect_uri"], challenge, state))
 
 
-def _pending() -> tuple[Outsider, Onward]:
-    """The identity that waits for its account's password at this browser, and what it is for."""
-    pending = session.get("pending")
-    if pending is None or pending["until"] < time.time():
+def _pending() -> Pending:
+    stored = session.get("pending")
+    if stored is None or stored["until"] < time.time():
         raise StaleSignInError("pending")
-    return Outsider(**pending["outsider"]), Onward.from_cookie(pending["onward"])
+    proven_at = stored["proven_at"]
+    return Pending(
+        ExternalIdentity(**stored["identity"]),
+        stored["user_id"],
+        LoginIntent.from_cookie(stored["intent"]),
+        datetime.fromisoformat(proven_at) if proven_at else None,
+    )
 
 
-def _whom(outsider: Outsider) -> dict[str, Any]:
-    others = dict(settings().providers)
-    others.pop(outsider.provider, None)
-    return {"label": _label(outsider.provider), "email": outsider.email, "providers": others}
+def _named(pending: Pending) -> dict[str, Any]:
+    """What the page says of the identity and of the account that it would log in to."""
+    named = social.named_account(pending.identity)
+    return {
+        "label": _label(pending.identity.provider),
+        "name": pending.identity.name,
+        "email": pending.identity.email,
+        "can_decline": named is not None and named.can_decline,
+    }
+
+
+def _go_to(address: str) -> Response:
+    """Lead a browser to another host by a page.
+
+    Chromium would refuse a redirect there in answer to a form, by `form-action 'self'`.
+    """
+    return page("social_redirect.html", address=address)
 
 
 def _label(name: str) -> str:

@@ -94,17 +94,6 @@ def test_a_signed_in_thief_does_not_guess_the_password_for_ever(
     assert confirm(DUMMY["password"]).status_code == 429
 
 
-def test_the_right_password_confirms_thirty_changes_a_minute(
-    client: FlaskClient, tokens: dict[str, Any]
-) -> None:
-    """Each takes a hash, for which the logins of others would wait."""
-    change = {"current_password": DUMMY["password"], "username": DUMMY["username"]}
-    sent = {"data": change, "headers": bearer(tokens["access_token"])}
-    answers = [client.patch("/api/auth/me/", **sent) for _ in range(31)]
-    assert [answer.status_code for answer in answers] == [200] * 30 + [429]
-    refused_for(answers[-1], MINUTE)
-
-
 def test_an_address_makes_sixty_accounts_an_hour(client: FlaskClient) -> None:
     def register(number: int, address: str):
         fields = {"username": f"user{number}", "email": f"user{number}@mail.com"}

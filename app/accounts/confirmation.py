@@ -1,0 +1,184 @@
+"""Re-authentication: the person of a session proves to be the account's owner (ASVS 5.0, 7.5.1).
+
+`confirm` is the only check. It returns what was confirmed, and the change that follows is one
+conditional UPDATE on exactly that, since hashing takes long enough for another change to come
+first.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, exists, select, update
+
+from app.accounts import passwords
+from app.accounts.errors import (
+    AccountError,
+    ReauthenticationRequiredError,
+    TokenRevokedError,
+    WrongPasswordError,
+)
+from app.accounts.limits import Guess
+from app.database import lock_user, release_connection, updated_one
+from app.extensions import db
+from app.models import Session, User, utcnow
+
+# How long a proof of the person counts for first passwords, connections and factors.
+RECENT = timedelta(minutes=10)
+# By how much a provider's clock may be behind ours.
+CLOCK_SKEW = timedelta(seconds=60)
+
+_log = logging.getLogger("loguserapp.audit")
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who asks for a change: the person of a session, and from where."""
+
+    user_id: int
+    session_id: int
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What was true of the account when the person proved to be its owner.
+
+    Attributes:
+        user_id: the account.
+        session_id: the session that asked.
+        password: the hash that the password was checked against; None: there is none.
+        epoch: the account's `auth_epoch`.
+
+    """
+
+    user_id: int
+    session_id: int
+    password: str | None
+    epoch: int
+
+    def apply(self, **values: object) -> None:
+        """Update the account's row in the caller's transaction, if nothing has changed since.
+
+        Raises:
+            TokenRevokedError: the session that asked has ended.
+            WrongPasswordError: the password or another login method has changed.
+
+        """
+        lock_user(self.user_id)
+        # In the order given: MySQL assigns from left to right.
+        statement = update(User).where(*self._conditions()).ordered_values(*values.items())
+        if not updated_one(statement):
+            raise self._lost()
+
+    def _conditions(self) -> list[ColumnElement[bool]]:
+        return [
+            User.id == self.user_id,
+            User.auth_epoch == self.epoch,
+            User.password.is_(None) if self.password is None else User.password == self.password,
+            User.disabled_at.is_(None),
+            exists().where(*_alive(self.session_id)),
+        ]
+
+    def _lost(self) -> AccountError:
+        db.session.rollback()
+        alive = db.session.scalar(select(Session.id).where(*_alive(self.session_id)))
+        db.session.rollback()
+        return WrongPasswordError() if alive else TokenRevokedError()
+
+
+def confirm(asking: Asking, password: str | None, *, recent_suffices: bool = False) -> Confirmed:
+    """Check that the person of a session is the account's owner.
+
+    A password that is sent is always checked. Without one, a proof within the last 10 minutes in
+    this session counts where `recent_suffices`; an account that has a password is else asked for
+    it. No transaction is open while the password is hashed, nor at the return.
+
+    Args:
+        asking: the session that asks.
+        password: the current password as sent, or None.
+        recent_suffices: whether an earlier proof counts as well.
+
+    Raises:
+        WrongPasswordError: the password is wrong, or missing where it is needed.
+        ReauthenticationRequiredError: the person must log in again first.
+        TokenRevokedError: the session has ended.
+        TooManyRequestsError: too many passwords were wrong.
+        BusyError: too many passwords wait to be checked.
+
+    """
+    row = db.session.execute(
+        select(User.password, User.auth_epoch, Session.proven_at)
+        .join(Session, Session.user_id == User.id)
+        .where(User.id == asking.user_id, *_alive(asking.session_id))
+    ).one_or_none()
+    release_connection()
+    if row is None:
+        raise TokenRevokedError
+    confirmed = Confirmed(asking.user_id, asking.session_id, row.password, row.auth_epoch)
+    if password is not None and row.password is not None:
+        _check_password(asking, password, row.password)
+        return confirmed
+    recent = row.proven_at is not None and row.proven_at >= utcnow() - RECENT
+    if not (recent_suffices and recent):
+        raise ReauthenticationRequiredError
+    return confirmed
+
+
+def record_proof(session_id: int, proven_at: datetime) -> None:
+    """Note in the caller's transaction when the person of a session proved to be the owner.
+
+    Raises:
+        TokenRevokedError: the session has ended.
+
+    """
+    statement = update(Session).where(*_alive(session_id)).values(proven_at=proven_at)
+    if not updated_one(statement):
+        db.session.rollback()
+        raise TokenRevokedError
+
+
+def is_recent(session_id: int) -> bool:
+    """Tell whether the person of this session proved to be the owner within 10 minutes."""
+    proven_at = db.session.scalar(select(Session.proven_at).where(*_alive(session_id)))
+    return proven_at is not None and proven_at >= utcnow() - RECENT
+
+
+def proven_by_provider(
+    authenticated_at: datetime | None, requested_at: datetime
+) -> datetime | None:
+    """Return when a provider login proves the person to have been there, or None: it does not.
+
+    A provider that remembers the person answers without asking, so that only its `auth_time`
+    (OpenID Connect Core §2) tells when the person was last there. Where a provider gives none,
+    the time of our own request counts, which is weaker (docs/decisions/identities.md).
+
+    Args:
+        authenticated_at: the provider's `auth_time`, UTC, or None.
+        requested_at: when the browser was sent to the provider, UTC.
+
+    """
+    if authenticated_at is None:
+        return requested_at
+    return requested_at if authenticated_at >= requested_at - CLOCK_SKEW else None
+
+
+def _check_password(asking: Asking, password: str, stored: str) -> None:
+    guess = Guess(asking.user_id, f"session {asking.session_id}", lambda: True)
+    guess.allow()
+    if not passwords.verify(password, stored):
+        facts = {"user_id": asking.user_id, "session_id": asking.session_id, "outcome": "failure"}
+        _log.warning("password", extra=facts)
+        guess.count_wrong()
+        raise WrongPasswordError
+    guess.allow()
+    record_proof(asking.session_id, utcnow())
+    db.session.commit()
+
+
+def _alive(session_id: int) -> list[ColumnElement[bool]]:
+    return [
+        Session.id == session_id, Session.revoked_at.is_(None), Session.user_id.is_not(None),
+    ]  # fmt: skip

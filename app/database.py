@@ -1,0 +1,81 @@
+"""What every transaction uses: row counts that decide, unique constraints by name, short locks."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, Executable, UniqueConstraint, select
+from sqlalchemy.exc import IntegrityError
+
+from app.extensions import db
+from app.models import Base, User
+
+_MYSQL_DUPLICATE_ENTRY = 1062  # ER_DUP_ENTRY
+
+
+def updated_rows(statement: Executable) -> int:
+    """Execute an UPDATE or DELETE and return how many rows it matched."""
+    options = {"synchronize_session": False}
+    done = db.session.execute(statement, execution_options=options)
+    return cast("CursorResult[tuple[()]]", done).rowcount
+
+
+def updated_one(statement: Executable) -> bool:
+    """Execute a conditional UPDATE or DELETE and tell whether it matched its one row."""
+    return updated_rows(statement) == 1
+
+
+def lock_user(user_id: int) -> User | None:
+    """Lock an account's row until the end of the transaction and return its latest state.
+
+    Whoever changes an account or opens and ends its sessions locks this row first and touches the
+    session rows second, so that no two transactions wait for each other.
+    """
+    statement = select(User).where(User.id == user_id).with_for_update()
+    options = {"populate_existing": True, "write_lock": True}
+    return db.session.scalars(statement, execution_options=options).one_or_none()
+
+
+def release_connection() -> None:
+    """End a transaction that has only read, and give its connection back to the pool.
+
+    Called before every slow step: reading a body, hashing, asking a provider, a prompt.
+
+    Raises:
+        RuntimeError: the transaction has changes that would be lost.
+
+    """
+    if not db.session.registry.has():
+        return
+    if db.session.new or db.session.dirty or db.session.deleted:
+        raise RuntimeError("a slow step begins inside a transaction that has changes")
+    db.session.close()
+
+
+def violated_unique(error: IntegrityError) -> str | None:
+    """Return the exact name of the unique constraint that an INSERT or UPDATE violated.
+
+    None where the error is another one, such as a foreign key whose row is gone.
+    """
+    original: Any = error.orig
+    if isinstance(original, sqlite3.IntegrityError):
+        if original.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+            return None
+        # UNIQUE constraint failed: user.email_key
+        return _constraint_of(str(original).rpartition(": ")[2].split(", "))
+    if original.args[0] != _MYSQL_DUPLICATE_ENTRY:
+        return None
+    # Duplicate entry '…' for key 'user.uq_user_email_key'; MariaDB names no table. What a client
+    # sent stands before " for key ", so that the last one counts.
+    return str(original.args[1]).rpartition(" for key ")[2].strip("'").rpartition(".")[2]
+
+
+def _constraint_of(columns: list[str]) -> str | None:
+    for table in Base.metadata.tables.values():
+        for constraint in table.constraints:
+            if isinstance(constraint, UniqueConstraint):
+                names = [f"{table.name}.{column.name}" for column in constraint.columns]
+                if names == columns:
+                    return str(constraint.name)
+    return None
