@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from flask import current_app
@@ -10,9 +9,10 @@ from flask_bcrypt import Bcrypt
 from flask_jwt_extended import JWTManager
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
-from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import make_url
 from werkzeug.local import LocalProxy
+
+import app.sqlite  # noqa: F401 - registers its events with SQLAlchemy
 
 if TYPE_CHECKING:
     from authlib.integrations.flask_client import OAuth
@@ -32,7 +32,7 @@ _DATABASE_TIMEOUT = 2
 def engine_options(database_url: str, threads: int) -> dict[str, Any]:
     """What SQLAlchemy is told of the database, so that its absence is noticed soon."""
     if make_url(database_url).get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": _DATABASE_TIMEOUT}}
+        return {"connect_args": {"timeout": _DATABASE_TIMEOUT}, "hide_parameters": True}
     # Imported here: with SQLite a worker needs no driver of MySQL.
     from app.pool import PatientPool
 
@@ -43,25 +43,10 @@ def engine_options(database_url: str, threads: int) -> dict[str, Any]:
         "pool_timeout": _DATABASE_TIMEOUT,
         "pool_pre_ping": True,
         "pool_recycle": 3600,
+        "hide_parameters": True,  # no error message, and so no log line, holds a value
         "connect_args": {
             "connect_timeout": _DATABASE_TIMEOUT,
             "read_timeout": _DATABASE_TIMEOUT,
             "write_timeout": _DATABASE_TIMEOUT,
         },
     }
-
-
-@event.listens_for(Engine, "connect")
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    if isinstance(connection, sqlite3.Connection):
-        connection.isolation_level = None  # transactions begin below, not in the driver
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA foreign_keys = ON")
-
-
-@event.listens_for(Engine, "begin")
-def _begin_sqlite(connection: Connection) -> None:
-    # In WAL a transaction that reads and then writes fails at once when another wrote between;
-    # one that takes the write lock first waits for its turn instead.
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")

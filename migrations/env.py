@@ -23,10 +23,9 @@ def run() -> None:
         return
     sqlite = url.get_backend_name() == "sqlite"
     waiting = {"timeout": _PATIENCE_SECONDS} if sqlite else {"connect_timeout": 5}
-    engine = create_engine(url, poolclass=pool.NullPool, connect_args=waiting)
+    engine = create_engine(url, poolclass=pool.NullPool, connect_args=waiting, hide_parameters=True)
     with engine.connect() as connection:
-        if not sqlite:
-            _take_turn(connection)
+        _take_turn(connection)
         context.configure(
             connection=connection,
             target_metadata=Base.metadata,
@@ -36,10 +35,17 @@ def run() -> None:
         )
         with context.begin_transaction():
             context.run_migrations()
+        connection.commit()
 
 
 def _take_turn(connection: Connection) -> None:
-    """Wait until nobody else migrates this database; the lock goes with the connection."""
+    """Wait for the end of other migrations of this database.
+
+    On SQLite the transaction holds the lock, on MySQL the connection.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.execute(text("SELECT 1").execution_options(write_lock=True))
+        return
     name = f"migrate {connection.engine.url.database}"[:64]  # all that MySQL allows
     seconds = _PATIENCE_SECONDS
     connection.execute(text("SELECT GET_LOCK(:name, :seconds)"), {"name": name, "seconds": seconds})

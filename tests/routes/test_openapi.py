@@ -230,7 +230,9 @@ def test_the_examples_of_refused_tokens_are_the_answers(
     with app.app_context():
         long_ago = utcnow() - timedelta(days=1)
         expired = tokens.sign_access(1, 1, long_ago)
-        expired_refresh = tokens.sign_refresh(tokens.RefreshToken(1, 1, 0, long_ago, long_ago, long_ago))
+        expired_refresh = tokens.sign_refresh(
+            tokens.RefreshToken(1, 1, 0, long_ago, long_ago, long_ago)
+        )
 
     def ask(path: str, token: str | None) -> TestResponse:
         return client.get(path, headers=bearer(token) if token else {})
