@@ -1,0 +1,313 @@
+"""What runs while a password is hashed: the decision made before it is looked at again after it.
+
+Each race is run 10 times on SQLite and on MySQL, with real bcrypt; the slow step is held open
+until the conflicting operation has committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+
+from app.accounts import registration, sessions, users
+from app.accounts.confirmation import Asking
+from app.accounts.errors import InvalidCredentialsError, SessionRefusedError
+from app.accounts.sessions import PASSWORD, Origin
+from app.extensions import db
+from app.models import User
+from tests.conftest import execute, select
+from tests.holding import Operation, while_hashing
+
+ROUNDS = range(10)
+OLD, NEW, THIRD = "correct horse", "battery staple", "third password"
+HERE = Origin("192.0.2.1", "owner")
+THERE = Origin("198.51.100.7", "thief")
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Iterator[Flask]:
+    """The application in which the conflicting operations run."""
+    app = make_app()
+    with app.app_context():
+        yield app
+
+
+@pytest.fixture
+def slow(make_app: Callable[..., Flask], app: Flask) -> Flask:
+    """Another worker, whose hashing is held."""
+    return make_app()
+
+
+@pytest.fixture
+def user_id(app: Flask) -> int:
+    return registration.register("sari", "sari@example.com", OLD).id
+
+
+def session_of(user_id: int, password: str = OLD, origin: Origin = HERE) -> Asking:
+    grant = sessions.log_in("sari", password, origin)
+    return Asking(grant.user_id, grant.session_id, origin.address)
+
+
+def logs_in(password: str) -> bool:
+    try:
+        sessions.log_out(sessions.log_in("sari", password, HERE).session_id)
+    except InvalidCredentialsError:
+        return False
+    return True
+
+
+def living(database_url: str) -> list[int]:
+    found = select(database_url, "SELECT id FROM session WHERE revoked_at IS NULL ORDER BY id")
+    return [number for (number,) in found]
+
+
+# --- a login in progress -------------------------------------------------------------------------
+
+
+def test_a_login_in_progress_does_not_survive_a_password_change(
+    slow: Flask, user_id: int, database_url: str
+) -> None:
+    now, other = OLD, NEW
+    for _ in ROUNDS:
+        owner = session_of(user_id, now)
+        with while_hashing(slow, lambda: sessions.log_in("sari", now, THERE)) as login:
+            registration.change_password(owner, now, other)
+        assert login.outcome() == "InvalidCredentialsError"
+        assert living(database_url) == [owner.session_id]
+        sessions.log_out(owner.session_id)
+        now, other = other, now
+
+
+@pytest.mark.parametrize("stored_cost", [4, 5])
+def test_a_login_in_progress_does_not_survive_an_operators_password(
+    make_app: Callable[..., Flask], user_id: int, database_url: str, stored_cost: int
+) -> None:
+    # The hash of a lower cost is made again at each login, which takes a second slow step.
+    slow = make_app(bcrypt_log_rounds=stored_cost)
+    for _ in ROUNDS:
+        registration.set_password(user_id, OLD)
+        with while_hashing(slow, lambda: sessions.log_in("sari", OLD, THERE)) as login:
+            registration.set_password(user_id, NEW)
+        assert login.outcome() == "InvalidCredentialsError"
+        assert living(database_url) == []
+        assert not logs_in(OLD)
+
+
+def test_a_login_in_progress_does_not_survive_a_disable(
+    slow: Flask, user_id: int, database_url: str
+) -> None:
+    for _ in ROUNDS:
+        with while_hashing(slow, lambda: sessions.log_in("sari", OLD, THERE)) as login:
+            registration.set_disabled(user_id, disabled=True)
+        assert login.outcome() == "InvalidCredentialsError"
+        assert living(database_url) == []
+        registration.set_disabled(user_id, disabled=False)
+
+
+def test_a_login_begun_before_a_disable_and_an_enable_is_refused(slow: Flask, user_id: int) -> None:
+    for _ in ROUNDS:
+        with while_hashing(slow, lambda: sessions.log_in("sari", OLD, THERE)) as login:
+            registration.set_disabled(user_id, disabled=True)
+            registration.set_disabled(user_id, disabled=False)
+        assert login.outcome() == "InvalidCredentialsError"
+
+
+def test_a_login_in_progress_does_not_survive_a_deletion(slow: Flask, database_url: str) -> None:
+    for _ in ROUNDS:
+        user_id = registration.register("sari", "sari@example.com", OLD).id
+        with while_hashing(slow, lambda: sessions.log_in("sari", OLD, THERE)) as login:
+            registration.delete(user_id)
+        assert login.outcome() == "InvalidCredentialsError"
+        assert living(database_url) == []
+
+
+def test_a_login_in_progress_survives_what_changes_no_login_method(
+    slow: Flask, user_id: int
+) -> None:
+    owner = session_of(user_id)
+    with while_hashing(slow, lambda: sessions.log_in("sari", OLD, THERE)) as login:
+        registration.change_profile(owner, OLD, username="sari.w")
+    assert login.outcome() == "done"
+
+
+def test_a_rehash_of_the_same_password_ends_nothing(
+    make_app: Callable[..., Flask], user_id: int, database_url: str
+) -> None:
+    dearer = make_app(bcrypt_log_rounds=5)
+    with while_hashing(dearer, lambda: sessions.log_in("sari", OLD, THERE)) as login:
+        assert logs_in(OLD)
+    assert login.outcome() == "done"
+    assert select(database_url, "SELECT auth_epoch FROM user") == [(0,)]
+    assert select(database_url, "SELECT password FROM user")[0][0].startswith("$2b$05$")
+
+
+# --- a change in progress -------------------------------------------------------------------------
+
+CHANGES: dict[str, Callable[[Asking], object]] = {
+    "password": lambda asking: registration.change_password(asking, OLD, OLD),
+    "profile": lambda asking: registration.change_profile(asking, OLD, username="robbed"),
+    "e-mail": lambda asking: registration.change_profile(asking, OLD, email="thief@example.com"),
+    "deletion": lambda asking: registration.delete_own(asking, OLD),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_change_in_progress_does_not_undo_an_operators_password(
+    slow: Flask, user_id: int, change: Callable[[Asking], object]
+) -> None:
+    for _ in ROUNDS:
+        registration.set_password(user_id, OLD)
+        thief = session_of(user_id, origin=THERE)
+        with while_hashing(slow, lambda: change(thief)) as changing:
+            registration.set_password(user_id, NEW)
+        assert changing.outcome() == "TokenRevokedError"
+        assert logs_in(NEW)
+        assert not logs_in(OLD)
+        assert users.profile(user_id).username == "sari"
+        assert users.profile(user_id).email == "sari@example.com"
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_change_in_progress_does_not_undo_the_owners_password(
+    slow: Flask, user_id: int, change: Callable[[Asking], object]
+) -> None:
+    for _ in ROUNDS:
+        registration.set_password(user_id, OLD)
+        owner, thief = session_of(user_id), session_of(user_id, origin=THERE)
+        with while_hashing(slow, lambda: change(thief)) as changing:
+            registration.change_password(owner, OLD, NEW)
+        assert changing.outcome() == "TokenRevokedError"
+        assert logs_in(NEW)
+        assert users.profile(user_id).username == "sari"
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_change_that_loses_to_one_of_its_own_session_is_a_wrong_password(
+    slow: Flask, user_id: int, change: Callable[[Asking], object]
+) -> None:
+    for _ in ROUNDS:
+        registration.set_password(user_id, OLD)
+        owner = session_of(user_id)
+        with while_hashing(slow, lambda: change(owner)) as changing:
+            registration.change_password(owner, OLD, NEW)
+        assert changing.outcome() == "WrongPasswordError"
+        assert logs_in(NEW)
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_change_in_progress_does_not_survive_the_logout_of_its_session(
+    slow: Flask, user_id: int, change: Callable[[Asking], object]
+) -> None:
+    for _ in ROUNDS:
+        thief = session_of(user_id, origin=THERE)
+        with while_hashing(slow, lambda: change(thief)) as changing:
+            sessions.log_out(thief.session_id)
+        assert changing.outcome() == "TokenRevokedError"
+        assert logs_in(OLD)
+
+
+def test_of_two_password_changes_one_wins(slow: Flask, user_id: int) -> None:
+    for _ in ROUNDS:
+        registration.set_password(user_id, OLD)
+        one, other = session_of(user_id), session_of(user_id)
+        with while_hashing(slow, lambda: registration.change_password(one, OLD, NEW)) as changing:
+            registration.change_password(other, OLD, THIRD)
+        assert changing.outcome() == "TokenRevokedError"
+        assert [logs_in(each) for each in (OLD, NEW, THIRD)] == [False, False, True]
+
+
+def test_a_first_password_in_progress_does_not_replace_another(
+    slow: Flask, user_id: int, database_url: str
+) -> None:
+    for _ in ROUNDS:
+        owner = session_of(user_id)
+        execute(database_url, "UPDATE user SET password = NULL")
+        db.session.expire_all()
+        first = while_hashing(slow, lambda: registration.set_first_password(owner, NEW))
+        with first as setting:
+            registration.set_password(user_id, OLD)
+        assert setting.outcome() in {"PasswordSetError", "TokenRevokedError"}
+        assert logs_in(OLD)
+
+
+# --- open_session: under one lock -----------------------------------------------------------------
+
+
+def test_a_session_of_an_older_epoch_is_not_opened(user_id: int, database_url: str) -> None:
+    execute(database_url, "UPDATE user SET auth_epoch = 7")
+    for seen in (0, 6, 8):
+        with pytest.raises(SessionRefusedError):
+            sessions.open_session(user_id, seen, HERE, [PASSWORD])
+    assert sessions.open_session(user_id, 7, HERE, [PASSWORD]).epoch == 7
+
+
+def test_opening_and_disabling_at_once_leaves_no_living_session(
+    app: Flask, slow: Flask, user_id: int, database_url: str
+) -> None:
+    """Both transactions run at the same moment, with nothing held: 20 rounds of 4 openers."""
+    for _ in range(20):
+        epoch = select(database_url, "SELECT auth_epoch FROM user")[0][0]
+        opening = [
+            Operation(slow, lambda: sessions.open_session(user_id, epoch, HERE, [PASSWORD]))  # noqa: B023
+            for _ in range(4)
+        ]
+        registration.set_disabled(user_id, disabled=True)
+        assert {each.outcome() for each in opening} <= {"done", "SessionRefusedError"}
+        assert living(database_url) == []
+        registration.set_disabled(user_id, disabled=False)
+
+
+def test_opening_and_deleting_at_once_is_refused_and_no_fault(
+    slow: Flask, database_url: str
+) -> None:
+    for _ in range(20):
+        user_id = registration.register("sari", "sari@example.com", OLD).id
+        opening = [
+            Operation(slow, lambda: sessions.open_session(user_id, 0, HERE, [PASSWORD]))  # noqa: B023
+            for _ in range(4)
+        ]
+        registration.delete(user_id)
+        assert {each.outcome() for each in opening} <= {"done", "SessionRefusedError"}
+        assert living(database_url) == []
+
+
+def test_every_change_raises_the_epoch_by_one(user_id: int, database_url: str) -> None:
+    def raised(change: Callable[[], object]) -> int:
+        before = select(database_url, "SELECT auth_epoch FROM user")[0][0]
+        change()
+        return select(database_url, "SELECT auth_epoch FROM user")[0][0] - before
+
+    owner = session_of(user_id)
+    profile = registration.change_profile
+    assert raised(lambda: registration.change_password(owner, OLD, NEW)) == 1
+    assert raised(lambda: profile(owner, NEW, email="new@example.com")) == 1
+    assert raised(lambda: profile(owner, NEW, email="NEW@example.com")) == 0  # the same address
+    assert raised(lambda: profile(owner, NEW, username="other")) == 0
+    assert raised(lambda: registration.set_password(user_id, OLD)) == 1
+    assert raised(lambda: registration.set_disabled(user_id, disabled=True)) == 1
+    assert raised(lambda: registration.set_disabled(user_id, disabled=False)) == 0
+
+
+# --- no lock in a slow step -----------------------------------------------------------------------
+
+
+def test_nothing_is_locked_and_no_connection_held_while_a_password_is_hashed(
+    slow: Flask, user_id: int, database_url: str
+) -> None:
+    owner = session_of(user_id)
+    steps: list[Callable[[], object]] = [
+        lambda: sessions.log_in("sari", OLD, THERE),
+        lambda: registration.change_password(owner, OLD, OLD),
+        lambda: registration.set_password(user_id, OLD),
+        lambda: registration.register("budi", "budi@example.com", OLD),
+        lambda: registration.delete_own(owner, OLD),
+    ]
+    for step in steps:
+        with while_hashing(slow, step):
+            with slow.app_context():
+                if not database_url.startswith("sqlite"):
+                    assert db.engine.pool.checkedout() == 0
+            execute(database_url, "UPDATE user SET username = username")  # a writer beside it
+    assert db.session.get(User, user_id) is None

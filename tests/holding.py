@@ -1,0 +1,60 @@
+"""Slow steps that a test holds open: the conflicting operation runs meanwhile, every time."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import Flask
+
+from app.accounts.hashing import Turn
+from tests.conftest import wait_until
+
+HOLDER = Turn("192.0.2.250", "holder")
+
+
+class Operation:
+    """A use case in a thread of its own, with the result or the refusal that it ended in."""
+
+    def __init__(self, app: Flask, work: Callable[[], Any]) -> None:
+        self.result: Any = None
+        self.refusal: Exception | None = None
+        self._app, self._work = app, work
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        with self._app.app_context():
+            try:
+                self.result = self._work()
+            except Exception as error:  # noqa: BLE001 - the test looks at it
+                self.refusal = error
+
+    def outcome(self) -> str:
+        """Wait for the end: "done", or the name of the refusal."""
+        self._thread.join(timeout=30)
+        assert not self._thread.is_alive()
+        return type(self.refusal).__name__ if self.refusal else "done"
+
+
+@contextmanager
+def while_hashing(app: Flask, work: Callable[[], Any]) -> Iterator[Operation]:
+    """Run a use case and hold it before each hash, until the block ends.
+
+    Every thread of the application's pool is busy meanwhile, so that the request of the use case
+    waits in the queue. What the block does needs another application, with a pool of its own.
+    """
+    pool = app.extensions["hashing"]
+    gate = threading.Event()
+    for _ in range(os.cpu_count() or 1):
+        pool.submit(gate.wait, 60, HOLDER)
+    operation = Operation(app, work)
+    try:
+        wait_until(lambda: len(pool._queue) == 1, "the use case to hash")
+        yield operation
+    finally:
+        gate.set()
+        operation.outcome()
