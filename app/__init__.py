@@ -10,7 +10,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import assets, cli, errors, guards, headers, instance, logs, metrics, providers
-from app.accounts import keys, limits, one_time, passwords, revocation, tokens
+from app.accounts import hashing, keys, limits, one_time, revocation, tokens
 from app.config import Config, check_secret
 from app.extensions import bcrypt, csrf, db, engine_options, jwt
 from app.forms import MAX_BODY_BYTES, MAX_FIELDS
@@ -44,7 +44,7 @@ def create_app(config: Config | None = None) -> Flask:
         headers,
         assets,
         guards,
-        passwords,
+        hashing,
         keys,
         revocation,
         one_time,

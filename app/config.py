@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 from flask import current_app
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+
+from app.network import IPNetwork
 
 MIN_SECRET_BYTES = 32
 MIN_BCRYPT_ROUNDS = 10
@@ -44,6 +47,7 @@ class Config:
     threads: int = 16
     public_url: str = ""
     trusted_proxies: int = 0
+    trusted_backends: tuple[IPNetwork, ...] = ()
     secret_key: str = field(default="", repr=False)
     access_token_ttl: int = 900
     refresh_token_ttl: int = 1_209_600
@@ -143,7 +147,8 @@ _INTEGERS = {name for name, _, _ in _RANGES}
 _SETTINGS = [name.upper() for name in Config.__dataclass_fields__ if name != "testing"]
 # A variable that begins like one of our settings can only be a misspelt one.
 _FAMILIES = (
-    "ACCESS_TOKEN_", "REFRESH_TOKEN_", "SESSION_MAX_", "BCRYPT_", "TRUSTED_PROX", "RATELIMIT_",
+    "ACCESS_TOKEN_", "REFRESH_TOKEN_", "SESSION_MAX_", "BCRYPT_", "TRUSTED_PROX",
+    "TRUSTED_BACKEND", "RATELIMIT_",
     "GOOGLE_CLIENT_", "GOOGLE_DISCOVERY_", "FACEBOOK_CLIENT_", "FACEBOOK_GRAPH_",
     "FACEBOOK_AUTHORIZE_", "OIDC_", "CLIENT_REDIRECT_", "SOCIAL_DEMO",
 )  # fmt: skip
@@ -222,7 +227,28 @@ def _parse(name: str, text: str) -> object:
         return _YES_OR_NO[text.lower()]
     if name in _LISTS:
         return tuple(filter(None, re.split(r"[,\s]+", text)))
+    if name == "CLIENT_REDIRECT_URLS":
+        return _entries(text)
+    if name == "TRUSTED_BACKENDS":
+        return tuple(_ip_network(entry) for entry in _entries(text))
     return Path(text) if name == "INSTANCE_PATH" else text
+
+
+def _entries(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, re.split(r"[,\s]+", text)))
+
+
+def _ip_network(text: str) -> IPNetwork:
+    try:
+        found = ipaddress.ip_network(text)
+    except ValueError:
+        raise ConfigError(
+            f"TRUSTED_BACKENDS has {text}: each must be an IP address or a network such as "
+            "10.0.0.0/24."
+        ) from None
+    if isinstance(found, ipaddress.IPv6Network) and found.network_address.ipv4_mapped:
+        raise ConfigError(f"TRUSTED_BACKENDS has {text}: write it as IPv4.")
+    return found
 
 
 def _database_url(text: str, instance_path: Path) -> str:

@@ -14,6 +14,7 @@ from flask import (
     request,
 )
 
+from app.accounts.hashing import Turn
 from app.accounts.sessions import Origin
 from app.accounts.users import Profile
 from app.config import settings
@@ -38,6 +39,11 @@ def is_browser() -> bool:
 def origin() -> Origin:
     """Where the request comes from; forwarded addresses only from trusted proxies."""
     return Origin(request.remote_addr or "", request.user_agent.string)
+
+
+def turn(account: str) -> Turn:
+    """For whom this request hashes a password: the client's address, then the account."""
+    return Turn(origin().address, account)
 
 
 def page(template: str, status: int = 200, /, **context: Any) -> Response:

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052 §2.1
 _SUBSCRIBER_BITS = 64  # RFC 6177: a subscriber gets a /64 at least
+
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def is_within(address: str, networks: Iterable[IPNetwork]) -> bool:
+    """Tell whether a client address is in one of these networks; `network` says what it maps."""
+    own = network(address)
+    try:
+        ip = ipaddress.ip_address(address if "/" in own else own)
+    except ValueError:
+        return False
+    return any(ip in candidate for candidate in networks)
 
 
 def network(address: str) -> str:

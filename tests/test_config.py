@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,10 @@ GOOD = {
     "THREADS": ("5", 5),
     "PUBLIC_URL": ("https://login.example.com/", "https://login.example.com"),
     "TRUSTED_PROXIES": ("1", 1),
+    "TRUSTED_BACKENDS": (
+        "10.0.0.5, 192.168.7.0/24 2001:db8::/64",
+        tuple(map(ip_network, ("10.0.0.5/32", "192.168.7.0/24", "2001:db8::/64"))),
+    ),
     "SECRET_KEY": (SECRET, SECRET),
     "ACCESS_TOKEN_TTL": ("60", 60),
     "REFRESH_TOKEN_TTL": ("61", 61),
@@ -66,7 +71,10 @@ def test_without_settings_it_runs_for_one_person_on_one_machine(tmp_path: Path) 
     [
         {"PORT": "eighty"}, {"PORT": "0"}, {"PORT": "65536"}, {"PORT": "-1"}, {"PORT": "80.5"},
         {"PORT": " 80"}, {"PORT": "²"}, {"PORT": "٣"}, {"WORKERS": "0"}, {"THREADS": "many"},
-        {"TRUSTED_PROXIES": "-1"}, {"TRUSTED_PROXIES": "true"}, {"ACCESS_TOKEN_TTL": "0"},
+        {"TRUSTED_PROXIES": "-1"}, {"TRUSTED_PROXIES": "true"}, {"TRUSTED_BACKENDS": "backend"},
+        {"TRUSTED_BACKENDS": "10.0.0.5,10.0.0"}, {"TRUSTED_BACKENDS": "10.0.0.5/24"},
+        {"TRUSTED_BACKENDS": "10.0.0.0/33"}, {"TRUSTED_BACKENDS": "::ffff:10.0.0.5"},
+        {"ACCESS_TOKEN_TTL": "0"},
         {"REFRESH_TOKEN_TTL": "1h"}, {"SESSION_MAX_AGE": "1e6"}, {"BCRYPT_LOG_ROUNDS": "9"},
         {"BCRYPT_LOG_ROUNDS": "31"}, {"DATABASE_URL": "loguserapp"}, {"DATABASE_URL": "mysql://db"},
         {"DATABASE_URL": "postgresql://db/a"}, {"DATABASE_URL": "mysql://db:port/a"},
@@ -94,8 +102,8 @@ def test_a_malformed_setting_is_named(environment: dict[str, str]) -> None:
     "typo",
     [
         "DATABASE_ULR", "DATABSE_URL", "INSTANCE_PTH", "WORKER", "THREAD", "PUBLICURL", "SECRETKEY",
-        "SECRET_KEY_FLIE", "TRUSTED_PROXY", "ACCESS_TOKEN_LIFE", "REFRESH_TOKEN_TLL",
-        "SESSION_MAX_AGES", "BCRYPT_ROUNDS", "BCRYPT_LOG_ROUND",
+        "SECRET_KEY_FLIE", "TRUSTED_PROXY", "TRUSTED_BACKEND", "ACCESS_TOKEN_LIFE",
+        "REFRESH_TOKEN_TLL", "SESSION_MAX_AGES", "BCRYPT_ROUNDS", "BCRYPT_LOG_ROUND",
     ],
 )  # fmt: skip
 def test_a_setting_that_does_not_exist_is_named(typo: str) -> None:

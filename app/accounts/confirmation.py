@@ -20,6 +20,7 @@ from app.accounts.errors import (
     TokenRevokedError,
     WrongPasswordError,
 )
+from app.accounts.hashing import Turn
 from app.accounts.limits import Guess
 from app.database import lock_user, release_connection, updated_one
 from app.extensions import db
@@ -40,6 +41,11 @@ class Asking:
     user_id: int
     session_id: int
     address: str
+
+    @property
+    def turn(self) -> Turn:
+        """For whom a password is hashed."""
+        return Turn(self.address, str(self.user_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +174,7 @@ def proven_by_provider(
 def _check_password(asking: Asking, password: str, stored: str) -> None:
     guess = Guess(asking.user_id, f"session {asking.session_id}", lambda: True)
     guess.allow()
-    if not passwords.verify(password, stored):
+    if not passwords.verify(password, stored, asking.turn):
         facts = {"user_id": asking.user_id, "session_id": asking.session_id, "outcome": "failure"}
         _log.warning("password", extra=facts)
         guess.count_wrong()

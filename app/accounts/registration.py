@@ -14,6 +14,7 @@ from sqlalchemy import delete as sql_delete
 from app.accounts import passwords, sessions, users
 from app.accounts.confirmation import Asking, confirm
 from app.accounts.errors import NotFoundError, PasswordSetError, WrongPasswordError
+from app.accounts.hashing import COMMAND_LINE, Turn
 from app.accounts.users import Profile, commit_unique, flush_unique
 from app.database import lock_user
 from app.extensions import db
@@ -22,7 +23,7 @@ from app.models import Session, User, lookup_key, utcnow
 _log = logging.getLogger("loguserapp.audit")
 
 
-def register(username: str, email: str, password: str) -> Profile:
+def register(username: str, email: str, password: str, turn: Turn = COMMAND_LINE) -> Profile:
     """Create an account. The fields obey the field rules already.
 
     Raises:
@@ -35,7 +36,7 @@ def register(username: str, email: str, password: str) -> Profile:
     user = User(
         username=username,
         email=email,
-        password=passwords.hash_password(password),
+        password=passwords.hash_password(password, turn),
         username_key=lookup_key(username),
         email_key=lookup_key(email),
         created_at=utcnow(),
@@ -94,7 +95,7 @@ def change_password(asking: Asking, current_password: str, new_password: str) ->
 
     """
     confirmed = confirm(asking, current_password)
-    hashed = passwords.hash_password(new_password)
+    hashed = passwords.hash_password(new_password, asking.turn)
     confirmed.apply(password=hashed, auth_epoch=User.auth_epoch + 1)
     ended = sessions.end_all(asking.user_id, keep=asking.session_id)
     db.session.commit()
@@ -115,7 +116,7 @@ def set_first_password(asking: Asking, new_password: str) -> None:
     confirmed = confirm(asking, None, recent_suffices=True)
     if confirmed.password is not None:
         raise PasswordSetError
-    hashed = passwords.hash_password(new_password)
+    hashed = passwords.hash_password(new_password, asking.turn)
     try:
         confirmed.apply(password=hashed, auth_epoch=User.auth_epoch + 1)
     except WrongPasswordError:
@@ -147,7 +148,7 @@ def set_password(user_id: int, password: str) -> None:
         BusyError: too many passwords wait to be hashed.
 
     """
-    hashed = passwords.hash_password(password)
+    hashed = passwords.hash_password(password, COMMAND_LINE)
     user = _locked(user_id)
     user.password = hashed
     user.auth_epoch += 1

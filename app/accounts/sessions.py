@@ -18,6 +18,7 @@ from app.accounts.errors import (
     TokenExpiredError,
     TokenRevokedError,
 )
+from app.accounts.hashing import Turn
 from app.accounts.limits import Guess
 from app.accounts.revocation import revocations
 from app.accounts.tokens import AccessToken, RefreshToken
@@ -25,7 +26,7 @@ from app.accounts.users import find_by_name
 from app.config import settings
 from app.database import lock_user, release_connection, updated_rows
 from app.extensions import db
-from app.models import Identity, Session, User, utcnow
+from app.models import Identity, Session, User, lookup_key, utcnow
 from app.network import network, rotation_network
 
 # How a person logged in; names of RFC 8176 where it has one.
@@ -115,11 +116,12 @@ def log_in(name: str, password: str, origin: Origin) -> Grant:
     release_connection()
     guess = Guess(user.id if user else name, origin.address, lambda: _knows(user, origin.address))
     guess.allow()
-    good = passwords.verify(password, stored)
+    turn = Turn(origin.address, str(user.id) if user else lookup_key(name))
+    good = passwords.verify(password, stored, turn)
     if user is None or stored is None or not good:
         raise _refused_login(guess, user)
     guess.allow()
-    rehashed = passwords.hash_password(password) if passwords.needs_rehash(stored) else None
+    rehashed = passwords.hash_password(password, turn) if passwords.needs_rehash(stored) else None
     try:
         return open_session(
             user.id,

@@ -37,7 +37,7 @@ from app.forms import (
     read,
 )
 from app.guards import asking, bearer_only, public
-from app.negotiation import data, origin, registered
+from app.negotiation import data, origin, registered, turn
 
 blueprint = Blueprint("auth_api", __name__, url_prefix="/api/auth")
 
@@ -56,7 +56,7 @@ def register() -> Response:
     """Make an account."""
     fields = read(RegistrationForm).values()
     limits.count_registration(origin().address)
-    return registered(registration.register(**fields))
+    return registered(registration.register(**fields, turn=turn(fields["username"])))
 
 
 @blueprint.post("/login")

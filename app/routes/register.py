@@ -11,7 +11,7 @@ from app.accounts.errors import AccountError
 from app.errors import refused
 from app.forms import RegistrationForm, read
 from app.guards import public
-from app.negotiation import is_browser, origin, page, registered
+from app.negotiation import is_browser, origin, page, registered, turn
 
 blueprint = Blueprint("register", __name__)
 
@@ -33,7 +33,7 @@ def register() -> AnyResponse:
     try:
         fields = form.values()
         limits.count_registration(origin().address)
-        profile = registration.register(**fields)
+        profile = registration.register(**fields, turn=turn(fields["username"]))
     except AccountError as error:
         return refused(error, "register.html", form)
     if is_browser():
