@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts import limits, one_time, registration, sessions, users
 from app.accounts.errors import AccountError, NotFoundError
+from app.accounts.hashing import COMMAND_LINE
 from app.accounts.keys import PUBLISH_SECONDS, keyring
 from app.database import release_connection
 from app.forms import NewPasswordForm, RegistrationForm, fill
@@ -77,7 +78,7 @@ def create_user(username: str, email: str, *, as_json: bool) -> None:
     """Make an account; the password is asked for, or read from standard input."""
     with _refusals():
         sent = {"username": username, "email": email, "password": _read_password()}
-        profile = registration.register(**fill(RegistrationForm, sent).values())
+        profile = registration.register(**fill(RegistrationForm, sent).values(), turn=COMMAND_LINE)
         _print([asdict(users.account(profile.id))], as_json=as_json)
 
 

@@ -49,11 +49,14 @@ def while_hashing(app: Flask, work: Callable[[], Any]) -> Iterator[Operation]:
     """
     pool = app.extensions["hashing"]
     gate = threading.Event()
-    for _ in range(os.cpu_count() or 1):
+    threads = os.cpu_count() or 1
+    for _ in range(threads):
         pool.submit(gate.wait, 60, HOLDER)
+    wait_until(lambda: len(pool._running) == threads, "every thread to be held")
     operation = Operation(app, work)
     try:
-        wait_until(lambda: len(pool._queue) == 1, "the use case to hash")
+        wait_until(lambda: len(pool._queue) == 1 or operation.refusal, "the use case to hash")
+        assert operation.refusal is None, operation.refusal
         yield operation
     finally:
         gate.set()
