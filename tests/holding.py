@@ -14,6 +14,7 @@ from app.accounts.hashing import Turn
 from tests.conftest import wait_until
 
 HOLDER = Turn("192.0.2.250", "holder")
+NEXT_HOLDER = Turn("192.0.2.251", "next holder")
 
 
 class Operation:
@@ -41,23 +42,35 @@ class Operation:
 
 
 @contextmanager
-def while_hashing(app: Flask, work: Callable[[], Any]) -> Iterator[Operation]:
-    """Run a use case and hold it before each hash, until the block ends.
+def while_hashing(app: Flask, work: Callable[[], Any], *, hashes: int = 1) -> Iterator[Operation]:
+    """Run a use case and hold it before its first or second hash, until the block ends.
 
     Every thread of the application's pool is busy meanwhile, so that the request of the use case
     waits in the queue. What the block does needs another application, with a pool of its own.
     """
     pool = app.extensions["hashing"]
-    gate = threading.Event()
     threads = os.cpu_count() or 1
-    for _ in range(threads):
+    gates = [threading.Event() for _ in range(threads + 1)]
+    for gate in gates[:threads]:
         pool.submit(gate.wait, 60, HOLDER)
     wait_until(lambda: len(pool._running) == threads, "every thread to be held")
     operation = Operation(app, work)
-    try:
-        wait_until(lambda: len(pool._queue) == 1 or operation.refusal, "the use case to hash")
+
+    def queued() -> bool:
         assert operation.refusal is None, operation.refusal
+        return len(pool._queue) == 1
+
+    try:
+        wait_until(queued, "the use case to hash")
+        if hashes > 1:
+            # One thread does the first hash. The next holder comes before the second one, since
+            # its turn is older.
+            pool.submit(gates[threads].wait, 60, NEXT_HOLDER)
+            gates[0].set()
+            wait_until(lambda: NEXT_HOLDER.address in str(pool._running), "the first hash")
+            wait_until(queued, "the use case to hash again")
         yield operation
     finally:
-        gate.set()
+        for gate in gates:
+            gate.set()
         operation.outcome()

@@ -8,17 +8,19 @@ until the conflicting operation has committed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from io import BytesIO, RawIOBase
 
 import pytest
 from flask import Flask
 
-from app.accounts import registration, sessions, users
+from app.accounts import passwords, registration, sessions, users
 from app.accounts.confirmation import Asking
 from app.accounts.errors import InvalidCredentialsError, SessionRefusedError
 from app.accounts.sessions import PASSWORD, Origin
 from app.extensions import db
+from app.forms import LoginForm, read
 from tests.conftest import execute, select
-from tests.holding import Operation, while_hashing
+from tests.holding import NEXT_HOLDER, Operation, while_hashing
 
 ROUNDS = range(10)
 OLD, NEW, THIRD = "correct horse", "battery staple", "third password"
@@ -208,6 +210,33 @@ def test_a_change_in_progress_does_not_survive_the_logout_of_its_session(
         assert logs_in(OLD)
 
 
+def test_a_change_between_its_two_hashes_does_not_survive_the_logout_of_its_session(
+    slow: Flask, user_id: int
+) -> None:
+    for _ in ROUNDS:
+        thief = session_of(user_id, origin=THERE)
+        changing = while_hashing(
+            slow, lambda: registration.change_password(thief, OLD, NEW), hashes=2
+        )
+        with changing as change:
+            sessions.log_out(thief.session_id)
+        assert change.outcome() == "TokenRevokedError"
+        assert logs_in(OLD)
+
+
+def test_a_change_between_its_two_hashes_does_not_undo_another(slow: Flask, user_id: int) -> None:
+    for _ in ROUNDS:
+        registration.set_password(user_id, OLD)
+        owner = session_of(user_id)
+        changing = while_hashing(
+            slow, lambda: registration.change_password(owner, OLD, NEW), hashes=2
+        )
+        with changing as change:
+            registration.change_password(owner, OLD, THIRD)
+        assert change.outcome() == "WrongPasswordError"
+        assert [logs_in(each) for each in (OLD, NEW, THIRD)] == [False, False, True]
+
+
 def test_of_two_password_changes_one_wins(slow: Flask, user_id: int) -> None:
     for _ in ROUNDS:
         registration.set_password(user_id, OLD)
@@ -300,6 +329,7 @@ def test_nothing_is_locked_and_no_connection_held_while_a_password_is_hashed(
         lambda _: sessions.log_in("sari", OLD, THERE),
         lambda _: registration.set_password(user_id, OLD),
         lambda _: registration.register("budi", "budi@example.com", OLD),
+        lambda _: (users.profile(user_id), passwords.hash_password(OLD, NEXT_HOLDER)),
         CHANGES["password"],
         CHANGES["deletion"],
     ]
@@ -310,3 +340,37 @@ def test_nothing_is_locked_and_no_connection_held_while_a_password_is_hashed(
                 if not database_url.startswith("sqlite"):
                     assert db.engine.pool.checkedout() == 0
             execute(database_url, "UPDATE user SET username = username")  # a writer beside it
+
+
+class WatchedBody(RawIOBase):
+    """A body that tells, while it is read, how many connections the pool has given out."""
+
+    def __init__(self, body: bytes) -> None:
+        self._rest = BytesIO(body)
+        self.held: list[int] = []
+
+    def readable(self) -> bool:
+        return True
+
+    def seek(self, *place: int) -> int:
+        return self._rest.seek(*place)
+
+    def tell(self) -> int:
+        return self._rest.tell()
+
+    def readinto(self, buffer: bytearray) -> int:
+        self.held.append(db.engine.pool.checkedout())
+        return self._rest.readinto(buffer)
+
+
+def test_no_connection_is_held_while_a_body_is_read(app: Flask, user_id: int) -> None:
+    sent = b"username=sari&password=x"
+    body = WatchedBody(sent)
+    options = {"method": "POST", "input_stream": body, "content_length": len(sent)}
+    with app.test_request_context(
+        "/login", content_type="application/x-www-form-urlencoded", **options
+    ):
+        users.profile(user_id)
+        assert read(LoginForm).values()["username"] == "sari"
+    assert body.held
+    assert set(body.held) == {0}
