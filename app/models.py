@@ -129,15 +129,15 @@ class Session(Base):
     user_agent: Mapped[str] = mapped_column(String(255), comment="Client program at login")
     network: Mapped[str] = mapped_column(
         String(45),
-        server_default="",
+        server_default=text("''"),
         comment="Client network at login: the IPv4 address or the IPv6 /64",
     )
     last_address: Mapped[str] = mapped_column(
-        String(45), server_default="", comment="Client address of the last login or rotation"
+        String(45), server_default=text("''"), comment="Client address of the last login or rotation"
     )
     methods: Mapped[str] = mapped_column(
         String(64),
-        server_default="",
+        server_default=text("''"),
         comment="How the person logged in: pwd (password), fed (external identity)",
     )
     identity_id: Mapped[int | None] = mapped_column(
@@ -174,7 +174,7 @@ class Identity(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime, comment="Connected at, UTC")
     issuer: Mapped[str] = mapped_column(
         String(255),
-        server_default="",
+        server_default=text("''"),
         comment="Who vouches for the person: the provider's issuer (OpenID Connect)",
     )
     user: Mapped[User] = relationship()
@@ -200,7 +200,7 @@ class OneTime(Base):
         ForeignKey("user.id", ondelete="CASCADE"), comment="Account that it is for"
     )
     subject: Mapped[str] = mapped_column(
-        String(255), server_default="", comment="The exact e-mail or credential that it is about"
+        String(255), server_default=text("''"), comment="The exact e-mail or credential that it is about"
     )
     epoch: Mapped[int | None] = mapped_column(
         comment="user.auth_epoch at its making: good for no other; NULL: for any"
