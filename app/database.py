@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import CursorResult, Executable, UniqueConstraint, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.extensions import db
 from app.models import Base, User
+
+T = TypeVar("T")
 
 _MYSQL_DUPLICATE_ENTRY = 1062  # ER_DUP_ENTRY
 
@@ -51,6 +54,29 @@ def release_connection() -> None:
     if db.session.new or db.session.dirty or db.session.deleted:
         raise RuntimeError("a slow step begins inside a transaction that has changes")
     db.session.close()
+
+
+def retry_once_on_disconnect(operation: Callable[[], T]) -> T:
+    """Run an operation, and once more if the connection to the database is lost meanwhile.
+
+    Args:
+        operation: what runs statements in `db.session`, its commit included. It must be
+            idempotent: a commit whose answer was lost may have happened.
+
+    Returns:
+        What the operation returns.
+
+    Raises:
+        DBAPIError: another failure, or the connection was lost twice.
+
+    """
+    try:
+        return operation()
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        db.session.rollback()
+    return operation()
 
 
 def violated_unique(error: IntegrityError) -> str | None:

@@ -24,24 +24,31 @@ csrf = CSRFProtect()
 # One for each application: Authlib keeps the clients that it made for the first one for ever.
 oauth: OAuth = LocalProxy(lambda: current_app.extensions["authlib.integrations.flask_client"])
 
-# A database that went silent must fail a request within five seconds: one lost ping and one
-# attempt to connect anew stay below that.
+# Seconds. A silent database must fail a request within five: a lost ping or statement, and an
+# attempt to reconnect, stay below that.
 _DATABASE_TIMEOUT = 2
 
 
 def engine_options(database_url: str, threads: int) -> dict[str, Any]:
-    """What SQLAlchemy is told of the database, so that its absence is noticed soon."""
+    """Return the options for SQLAlchemy's engine.
+
+    Args:
+        database_url: where the database is.
+        threads: how many connections the pool keeps.
+
+    """
     if make_url(database_url).get_backend_name() == "sqlite":
         return {"connect_args": {"timeout": _DATABASE_TIMEOUT}, "hide_parameters": True}
     # Imported here: with SQLite a worker needs no driver of MySQL.
-    from app.pool import PatientPool
+    from app.pool import CircuitBreakerPool
 
     return {
-        "poolclass": PatientPool,
+        "poolclass": CircuitBreakerPool,
         "pool_size": threads,
         "max_overflow": 2,
         "pool_timeout": _DATABASE_TIMEOUT,
-        "pool_pre_ping": True,
+        "pool_use_lifo": True,  # few connections are busy, so that few are pinged
+        "pool_reset_on_return": None,  # the pool's own "reset" event rolls back where needed
         "pool_recycle": 3600,
         "hide_parameters": True,  # no error message, and so no log line, holds a value
         "connect_args": {

@@ -133,7 +133,9 @@ class Session(Base):
         comment="Client network at login: the IPv4 address or the IPv6 /64",
     )
     last_address: Mapped[str] = mapped_column(
-        String(45), server_default=text("''"), comment="Client address of the last login or rotation"
+        String(45),
+        server_default=text("''"),
+        comment="Client address of the last login or rotation",
     )
     methods: Mapped[str] = mapped_column(
         String(64),
@@ -200,7 +202,9 @@ class OneTime(Base):
         ForeignKey("user.id", ondelete="CASCADE"), comment="Account that it is for"
     )
     subject: Mapped[str] = mapped_column(
-        String(255), server_default=text("''"), comment="The exact e-mail or credential that it is about"
+        String(255),
+        server_default=text("''"),
+        comment="The exact e-mail or credential that it is about",
     )
     epoch: Mapped[int | None] = mapped_column(
         comment="user.auth_epoch at its making: good for no other; NULL: for any"

@@ -1,53 +1,126 @@
-"""The pool of connections to MySQL, and what it does while MySQL is away."""
+"""The pool of connections to MySQL: a circuit breaker, and no round trip that is not needed."""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import Any
 
-from pymysql.err import MySQLError, OperationalError
-from sqlalchemy.pool import PoolProxiedConnection, QueuePool
+from pymysql import Connection
+from pymysql.constants.SERVER_STATUS import SERVER_STATUS_IN_TRANS
+from pymysql.err import Error, MySQLError, OperationalError
+from sqlalchemy import event
+from sqlalchemy.dialects.mysql.pymysql import MySQLDialect_pymysql
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.pool import (
+    ConnectionPoolEntry,
+    PoolProxiedConnection,
+    PoolResetState,
+    QueuePool,
+)
 
-# For how long the others wait for the one who asks: it is back at once after a short hiccup.
-_PATIENCE = 0.3
-# By this name SQLAlchemy tells of every connection that it opens and closes.
+# Seconds for which callers wait for the half-open probe before they fail fast.
+MAX_WAIT = 0.3
+# Seconds of idleness after which a connection is pinged before it is used.
+PING_AFTER = 1.0
+# SQLAlchemy logs every connection that it opens and closes under this module's name.
 logging.getLogger(__name__).setLevel(logging.WARNING)
 
 
-class PatientPool(QueuePool):
-    """A pool that lets one thread at a time wait for a database that does not answer.
+class StatusConnection(Connection):
+    """A connection that knows whether it may be in a transaction."""
 
-    To find out that a silent server is silent takes seconds. If every request spent them, the
-    threads of the worker would be taken, and those who need no database would wait as well.
+    server_status: int
+    _failed = False
+
+    def query(self, sql: str, unbuffered: bool = False) -> int:
+        """Send a statement and read its answer."""
+        self._failed = True
+        affected = super().query(sql, unbuffered)
+        self._failed = False
+        return affected
+
+    def may_be_in_transaction(self) -> bool:
+        """Tell by the server's last answer; an error does not say, so it counts as yes."""
+        return self._failed or bool(self.server_status & SERVER_STATUS_IN_TRANS)
+
+
+class CircuitBreakerPool(QueuePool):
+    """A connection pool with a circuit breaker.
+
+    It takes seconds to find out that a silent server is silent. A failure to connect opens the
+    circuit: one thread at a time then tries to connect (the half-open probe), and the others fail
+    after `MAX_WAIT`, so that the worker keeps threads for requests that need no database. The
+    first connection that succeeds closes the circuit.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._away = False
-        self._asking = threading.Lock()
+        self._open = False
+        self._probe = threading.Lock()
 
     def connect(self) -> PoolProxiedConnection:
         """Return a connection.
 
         Raises:
-            MySQLError: the database does not answer, or somebody else still waits for it.
+            MySQLError: the database does not answer, or the circuit is open and another thread
+                still probes.
 
         """
-        if not self._away:
-            return self._ask()
-        if not self._asking.acquire(timeout=_PATIENCE):
+        if not self._open:
+            return self._try()
+        if not self._probe.acquire(timeout=MAX_WAIT):
             raise OperationalError(2003, "the database did not answer a moment ago")
         try:
-            return self._ask()
+            return self._try()
         finally:
-            self._asking.release()
+            self._probe.release()
 
-    def _ask(self) -> PoolProxiedConnection:
+    def _try(self) -> PoolProxiedConnection:
         try:
             connection = super().connect()
         except MySQLError:
-            self._away = True
+            self._open = True
             raise
-        self._away = False
+        self._open = False
         return connection
+
+
+@event.listens_for(CircuitBreakerPool, "checkin")
+def _note_time(_connection: Connection[Any] | None, entry: ConnectionPoolEntry) -> None:
+    entry.info["idle_since"] = time.monotonic()
+
+
+@event.listens_for(CircuitBreakerPool, "checkout")
+def _ping_if_idle(
+    connection: Connection[Any], entry: ConnectionPoolEntry, _proxy: PoolProxiedConnection
+) -> None:
+    """Replace a connection that broke while it was idle, and all others as old.
+
+    One that was used a moment ago is not pinged: that is a round trip for each request. If it
+    broke meanwhile, its next statement fails.
+    """
+    idle_since = entry.info.get("idle_since")  # a new connection has none
+    if idle_since is None or time.monotonic() - idle_since < PING_AFTER:
+        return
+    try:
+        connection.ping(reconnect=False)
+    except Error as error:
+        raise InvalidatePoolError from error
+
+
+@event.listens_for(CircuitBreakerPool, "reset")
+def _roll_back_if_needed(
+    connection: StatusConnection, _entry: ConnectionPoolEntry, _state: PoolResetState
+) -> None:
+    """Roll back what is open at check-in; with `pool_reset_on_return=None`, the only reset."""
+    if connection.may_be_in_transaction():
+        connection.rollback()
+
+
+@event.listens_for(MySQLDialect_pymysql, "do_connect")
+def _connect(
+    _dialect: Any, _entry: ConnectionPoolEntry | None, args: Any, options: dict[str, Any]
+) -> StatusConnection:
+    return StatusConnection(*args, **options)

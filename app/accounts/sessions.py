@@ -24,7 +24,12 @@ from app.accounts.revocation import revocations
 from app.accounts.tokens import AccessToken, RefreshToken
 from app.accounts.users import find_by_name
 from app.config import settings
-from app.database import lock_user, release_connection, updated_rows
+from app.database import (
+    lock_user,
+    release_connection,
+    retry_once_on_disconnect,
+    updated_rows,
+)
 from app.extensions import db
 from app.models import Identity, Session, User, lookup_key, utcnow
 from app.network import network, rotation_network
@@ -220,7 +225,7 @@ def refresh(token: str, origin: Origin) -> Pair:
         expires_at=_refresh_end(started_at, now),
         started_at=started_at,
     )
-    if _rotate(successor, origin, access_expires_at):
+    if retry_once_on_disconnect(lambda: _rotate(successor, origin, access_expires_at)):
         outcome = "rotated"
     else:
         # Repeated, or a copy: which of them, the row tells.

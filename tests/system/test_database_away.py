@@ -172,16 +172,17 @@ def test_a_service_that_starts_before_its_database_says_so_in_one_line(
     assert "DATABASE_URL" in line
 
 
-def test_a_locked_sqlite_file_is_an_absent_database(
+def test_a_locked_sqlite_file_is_an_absent_database_for_those_who_write(
     serve: Callable[..., Any], sqlite_url: str
 ) -> None:
     with serve(sqlite_url, WORKERS="1") as server:
         other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))
         other.execute("BEGIN EXCLUSIVE")
         began = time.monotonic()
-        answer = once(server.url, "POST", "/login", **DUMMY)
+        answer = once(server.url, "POST", "/register", **DUMMY)
         took = time.monotonic() - began
-        other.close()
         assert (answer.status, answer.json()["code"]) == (503, "service_unavailable")
         assert took < LONGEST
-        assert once(server.url, "POST", "/login", **DUMMY).status == 401
+        assert once(server.url, "POST", "/login", **DUMMY).status == 401  # which only reads
+        other.close()
+        assert once(server.url, "POST", "/register", **DUMMY).status == 201
