@@ -9,7 +9,18 @@ from urllib.parse import urlsplit
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import assets, cli, errors, guards, headers, instance, logs, metrics, providers
+from app import (
+    assets,
+    cli,
+    errors,
+    guards,
+    headers,
+    housekeeping,
+    instance,
+    logs,
+    metrics,
+    providers,
+)
 from app.accounts import hashing, keys, limits, one_time, revocation, tokens
 from app.config import Config, check_secret
 from app.extensions import bcrypt, csrf, db, engine_options, jwt
@@ -50,6 +61,7 @@ def create_app(config: Config | None = None) -> Flask:
         one_time,
         limits,
         providers,
+        housekeeping,
         cli,
     ):
         concern.init_app(app)

@@ -17,7 +17,8 @@ from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.accounts import limits, one_time, registration, sessions, users
+from app import housekeeping
+from app.accounts import registration, sessions, users
 from app.accounts.errors import AccountError, NotFoundError
 from app.accounts.hashing import COMMAND_LINE
 from app.accounts.keys import PUBLISH_SECONDS, keyring
@@ -165,11 +166,13 @@ def revoke_sessions(session_id: int | None, name: str | None, *, as_json: bool) 
 @as_json
 @with_appcontext
 def purge(days: int, *, as_json: bool) -> None:
-    """Delete sessions that ended long ago, one-time codes and counts whose time is over."""
+    """Delete ended sessions, and one-time codes and counts whose time is over.
+
+    The service does the same by itself once an hour.
+    """
     with _refusals():
-        one_time.purge()
-        limits.purge()
-        _print([{"deleted": sessions.purge(timedelta(days=days))}], as_json=as_json)
+        deleted = housekeeping.purge(timedelta(days=days))
+        _print([{"deleted": deleted["session"]}], as_json=as_json)
 
 
 @key_commands.command("list")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +35,7 @@ def read_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
 
     Raises:
         OSError: the folder cannot be written, or the file cannot be read.
+        ConfigError: every user of the machine may read or write the file.
 
     """
     if not path.exists():
@@ -44,12 +46,21 @@ def read_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
             pass
         finally:
             draft.unlink()
+    _refuse_public(path)
     return path.read_bytes()
 
 
 def replace(path: Path, content: bytes) -> None:
     """Put new content in the file's place; a reader sees the old content or the new, whole."""
     _write_beside(path, content).replace(path)
+
+
+def _refuse_public(path: Path) -> None:
+    if os.name == "posix" and path.stat().st_mode & stat.S_IRWXO:
+        raise ConfigError(
+            f"{path} is open to every user of this machine: chmod 600 it, and replace it if "
+            "others could have read it."
+        )
 
 
 def _write_beside(path: Path, content: bytes) -> Path:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from app.service import Headers
 
-_FACTS = ("user_id", "session_id", "kid", "provider", "outcome", "limit", "error")
+_FACTS = ("user_id", "session_id", "kid", "provider", "outcome", "limit", "error", "counts")
 
 
 class JsonFormatter(logging.Formatter):

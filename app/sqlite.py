@@ -15,6 +15,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event
@@ -40,6 +42,7 @@ class QueuedWriteConnection(sqlite3.Connection):
     """
 
     def __init__(self, database: str, timeout: float = 5.0, **options: Any) -> None:
+        _create_private(database)
         super().__init__(database, timeout, **options)
         self._timeout = timeout
         self._write_lock = _write_locks.setdefault(database, threading.Lock())
@@ -114,6 +117,13 @@ class QueuedWriteConnection(sqlite3.Connection):
         if self._writing:
             self._writing = False
             self._write_lock.release()
+
+
+def _create_private(database: str) -> None:
+    """Create the file for the owner alone; SQLite gives the files beside it the same mode."""
+    with suppress(OSError):  # no file, or one that SQLite itself will say more about
+        if database not in {"", ":memory:"}:
+            Path(database).touch(mode=0o600, exist_ok=False)
 
 
 @event.listens_for(SQLiteDialect_pysqlite, "do_connect")

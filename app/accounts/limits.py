@@ -16,13 +16,12 @@ from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.errors import ConfigurationError
 from limits.storage import Storage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
-from sqlalchemy import delete
 
 from app.accounts.counters import DatabaseStorage
 from app.accounts.errors import TooManyRequestsError
 from app.config import Config, ConfigError
 from app.extensions import db
-from app.models import Counter, lookup_key, utcnow
+from app.models import lookup_key
 
 _log = logging.getLogger("loguserapp.audit")
 
@@ -104,12 +103,6 @@ class Guess:
             return f"user-{self.account}"
         # People type passwords where a name belongs: what was sent is not kept.
         return hashlib.sha256(lookup_key(self.account).encode()).hexdigest()
-
-
-def purge() -> None:
-    """Delete the counters in the database whose time is over."""
-    db.session.execute(delete(Counter).where(Counter.expires_at <= utcnow()))
-    db.session.commit()
 
 
 def init_app(app: Flask) -> None:

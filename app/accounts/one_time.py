@@ -99,12 +99,6 @@ def revoke(purpose: str, user_id: int, *, subject: str | None = None) -> None:
     db.session.execute(statement)
 
 
-def purge() -> None:
-    """Delete the secrets whose time is over."""
-    db.session.execute(delete(OneTime).where(OneTime.expires_at <= utcnow()))
-    db.session.commit()
-
-
 def init_app(app: Flask) -> None:
     """Derive the key of the hashes."""
     secret: bytes = app.extensions["secret"]

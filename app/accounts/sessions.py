@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, case, delete, exists, select, update
+from sqlalchemy import ColumnElement, case, exists, select, update
 
 from app.accounts import passwords, tokens
 from app.accounts.errors import (
@@ -364,19 +364,6 @@ def tell_worker(ended: Ended) -> None:
     """Let this worker refuse the ended sessions at once."""
     for session_id, access_expires_at in ended.living:
         revocations().add(session_id, access_expires_at)
-
-
-def purge(older_than: timedelta) -> int:
-    """Delete the sessions that ended that long ago, and say how many.
-
-    Never one whose access tokens could still be alive: its row is what revokes them.
-    """
-    now = utcnow()
-    before = now - older_than
-    over = (Session.revoked_at < before) | (Session.expires_at < before)
-    count = updated_rows(delete(Session).where(over, Session.access_expires_at < now))
-    db.session.commit()
-    return count
 
 
 def _refused_login(guess: Guess, user: User | None) -> InvalidCredentialsError:

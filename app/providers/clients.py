@@ -23,6 +23,7 @@ from authlib.integrations.flask_client import FlaskIntegration, FlaskOAuth2App, 
 from flask import Flask, request, session
 from joserfc.errors import JoseError
 from requests import RequestException, Timeout
+from urllib3.exceptions import HTTPError
 
 from app.accounts.confirmation import proven_by_provider
 from app.accounts.errors import (
@@ -37,8 +38,8 @@ from app.config import DISCOVERY, Config, settings
 from app.database import release_connection
 from app.forms import valid_email
 from app.providers import LoginIntent, Start
+from app.providers.bounded import DEADLINE, BoundedSession
 
-TIMEOUT_SECONDS = 5
 # How long a person may stay at the provider, and how many sign-ins a browser may have begun: the
 # cookie that keeps them holds 4 KB.
 START_SECONDS = 600
@@ -58,7 +59,7 @@ _DESCRIPTION = (
 )  # fmt: skip
 # Whatever reading an answer from outside can raise; Authlib's RuntimeError is a missing address.
 _FAULTS = (
-    AuthlibBaseError, JoseError, RequestException,
+    AuthlibBaseError, JoseError, RequestException, HTTPError,
     ValueError, TypeError, KeyError, AttributeError, RuntimeError, OverflowError,
 )  # fmt: skip
 
@@ -85,7 +86,9 @@ class Starts(FlaskIntegration):  # type: ignore[misc]
 
 
 class Provider(FlaskOAuth2App):  # type: ignore[misc]
-    """What all providers have in common: beginning a sign-in and coming back from it."""
+    """What all providers have in common: beginning a login and coming back from it."""
+
+    client_cls = BoundedSession
 
     def bind(self, config: Config) -> None:
         """Know the settings."""
@@ -195,11 +198,14 @@ class Provider(FlaskOAuth2App):  # type: ignore[misc]
         release_connection()
         if not self._places.acquire(blocking=False):
             raise ProviderBusyError("places")
+        began = time.monotonic()
         try:
             yield
         except Timeout as error:
             raise ProviderTimeoutError(type(error).__name__) from None
         except _FAULTS as error:
+            if time.monotonic() - began >= DEADLINE:  # its socket was shut
+                raise ProviderTimeoutError(_reason(error)) from None
             raise ProviderFaultError(_reason(error)) from None
         finally:
             self._places.release()
@@ -318,7 +324,7 @@ def init_app(app: Flask) -> None:
     registry.framework_integration_cls = Starts
     asked = {
         "code_challenge_method": "S256",
-        "default_timeout": TIMEOUT_SECONDS,
+        "default_timeout": DEADLINE,
         "max_redirects": 2,
     }
     graph = config.facebook_graph_url.rstrip("/")
