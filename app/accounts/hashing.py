@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -82,11 +82,17 @@ class FairQueue:
         accounts = self._owners.setdefault(request.owner, {})
         accounts.setdefault(request.account, deque()).append(request)
 
-    def take(self) -> Request | None:
-        """Remove and return the request whose turn it is, or None if none waits."""
+    def take(self, running: Sequence[Owner] = ()) -> Request | None:
+        """Remove and return the request whose turn it is, or None if none waits.
+
+        Args:
+            running: the owner of each request that is being hashed. Who has the fewest of them
+                comes first, so that a flood in every thread is not given the next one as well.
+
+        """
         if not self._owners:
             return None
-        owner = next(iter(self._owners))
+        owner = min(self._owners, key=running.count)  # of equals the first
         accounts = self._owners.pop(owner)
         account = next(iter(accounts))
         requests = accounts.pop(account)
@@ -198,7 +204,7 @@ class HashingPool:
 
     def _serve(self) -> None:
         with self._lock:
-            request = self._queue.take()
+            request = self._queue.take(self._running)
             if request is None:  # a thread could not be started for it, and its caller knows
                 return
             self._running.append(request.owner)

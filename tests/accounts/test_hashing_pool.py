@@ -101,6 +101,15 @@ def test_accounts_of_an_address_take_turns(held: Held) -> None:
     assert held.order(*one, *two) == "1a0 2a0 1b0 2a1 1a1 1b1 1a2"
 
 
+def test_an_address_that_is_being_hashed_for_lets_the_others_go_first() -> None:
+    queue = FairQueue()
+    one, two, three = (("address", f"192.0.2.{n}") for n in (1, 2, 3))
+    for owner in (one, one, two, two, three):
+        queue.add(Request(owner, "a", lambda: None))
+    taken = [queue.take([one, one]), queue.take([one, two]), queue.take([two]), queue.take([three])]
+    assert [request.owner for request in taken] == [two, three, one, two]
+
+
 def test_a_network_is_one_address(held: Held) -> None:
     flood = [held.add(f"1.{n}", f"2001:db8::{n}") for n in range(3)]
     mapped = [held.add("2.0", "192.0.2.2"), held.add("2.1", "::ffff:192.0.2.2")]
