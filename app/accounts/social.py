@@ -270,6 +270,9 @@ def take_email(identity: ExternalIdentity) -> Visit:
     """
     holder = _holder(identity.email)
     user = lock_user(holder.id) if holder and identity.email_proven else None
+    if _find(identity) is not None:
+        db.session.rollback()
+        raise IdentityTakenError
     unproven = user is not None and user.email_verified_at is None
     if user is None or not unproven or user.email_key != lookup_key(identity.email or ""):
         db.session.rollback()
