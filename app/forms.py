@@ -272,7 +272,7 @@ def fill(
     for name, field in form._fields.items():
         value = body.get(name, _ABSENT)
         fault = _fault(value, optional=name in form.optional)
-        if for_person and value in (_ABSENT, ""):
+        if for_person and (value == "" or (value is _ABSENT and name not in form.optional)):
             fault = f"Enter your {field.label.text[:1].lower()}{field.label.text[1:]}."
         if fault:
             faults[name] = [fault]

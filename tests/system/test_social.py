@@ -57,6 +57,14 @@ def openid() -> Iterator[OpenIDMock]:
 
 
 @pytest.fixture(scope="module")
+def company() -> Iterator[OpenIDMock]:
+    """Another issuer, for the OIDC_ settings."""
+    mock = OpenIDMock()
+    with serving(mock.app) as mock.url:
+        yield mock
+
+
+@pytest.fixture(scope="module")
 def facebook() -> Iterator[GraphMock]:
     mock = GraphMock()
     with serving(mock.app) as mock.url:
@@ -64,31 +72,43 @@ def facebook() -> Iterator[GraphMock]:
 
 
 @pytest.fixture(autouse=True)
-def good(openid: OpenIDMock, facebook: GraphMock) -> Iterator[None]:
+def good(openid: OpenIDMock, company: OpenIDMock, facebook: GraphMock) -> Iterator[None]:
     """Every test begins with providers that behave and know these people."""
-    openid.person("sari", name="Sari Wulandari", email="sari@example.com", email_verified=True)
-    openid.person("unproven", name="Budi", email="budi@example.com", email_verified=False)
-    openid.person("dummy", name="Dummy", email=DUMMY["email"], email_verified=True)
+    for mock in (openid, company):
+        mock.person("sari", name="Sari Wulandari", email="sari@example.com", email_verified=True)
+        mock.person("unproven", name="Budi", email="budi@example.com", email_verified=False)
+        mock.person("dummy", name="Dummy", email=DUMMY["email"], email_verified=True)
+        mock.seen.clear()
     facebook.people = {
         "Ayu": {"id": "10001", "name": "Ayu Lestari"},
         "Budi": {"id": "10002", "name": "Budi", "email": "budi@example.com"},
         "Dummy": {"id": "10003", "name": "Dummy", "email": DUMMY["email"]},
     }
-    openid.seen.clear()
     facebook.seen.clear()
     yield
     openid.good()
+    company.good()
     facebook.good()
 
 
-def settings(openid: OpenIDMock, facebook: GraphMock) -> dict[str, str]:
+def hosted(claims: dict[str, Any]) -> dict[str, Any]:
+    """What Google says of a person in an organisation that it hosts."""
+    return claims | {"hd": claims["email"].partition("@")[2]}
+
+
+def hours_ago(hours: float) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """What a provider says of a person whom it asked for the password that long ago."""
+    return lambda claims: claims | {"auth_time": int(time.time() - hours * 3600)}
+
+
+def settings(openid: OpenIDMock, company: OpenIDMock, facebook: GraphMock) -> dict[str, str]:
     return {
         "google_client_id": "google-app", "google_client_secret": SECRET,
         "google_discovery_url": f"{openid.url}/.well-known/openid-configuration",
         "facebook_client_id": "facebook-app", "facebook_client_secret": SECRET,
         "facebook_graph_url": f"{facebook.url}/v1.0",
         "facebook_authorize_url": f"{facebook.url}/dialog/oauth",
-        "oidc_name": "Kantor", "oidc_issuer": openid.url,
+        "oidc_name": "Kantor", "oidc_issuer": company.url,
         "oidc_client_id": "oidc-app", "oidc_client_secret": SECRET,
     }  # fmt: skip
 
@@ -100,8 +120,15 @@ def database_url(sqlite_url: str) -> str:
 
 
 @pytest.fixture
-def app(make_app: Callable[..., Flask], openid: OpenIDMock, facebook: GraphMock) -> Flask:
-    return make_app(**settings(openid, facebook), threads=8, client_redirect_urls=(FRONT_END,))
+def app(
+    make_app: Callable[..., Flask], openid: OpenIDMock, company: OpenIDMock, facebook: GraphMock
+) -> Flask:
+    return make_app(
+        **settings(openid, company, facebook),
+        threads=8,
+        client_redirect_urls=(FRONT_END,),
+        oidc_verified_domains=("example.com", "dummy.com"),
+    )
 
 
 class Person(Browser):
@@ -155,7 +182,9 @@ def goes_to(answer: TestResponse, path: str) -> bool:
 
 
 @pytest.mark.parametrize("name", ["google", "oidc"])
-def test_a_first_and_a_second_visit(app: Flask, openid: OpenIDMock, name: str) -> None:
+def test_a_first_and_a_second_visit(
+    app: Flask, openid: OpenIDMock, company: OpenIDMock, name: str
+) -> None:
     first = Person(app)
     assert goes_to(first.sign_in(name, "sari"), "/welcome?next=%2F")
     page = first.get("/welcome?next=/")
@@ -169,7 +198,7 @@ def test_a_first_and_a_second_visit(app: Flask, openid: OpenIDMock, name: str) -
     assert "akses sukses" in second.get("/resource").text
     with app.app_context():
         assert len(users.list_all()) == 1
-    assert openid.times("/userinfo") == 0
+    assert openid.times("/userinfo") + company.times("/userinfo") == 0
 
 
 def test_what_the_provider_is_asked(somebody: Person, openid: OpenIDMock) -> None:
@@ -192,20 +221,20 @@ def test_the_callback_is_at_the_public_address_alone(somebody: Person, header: s
     assert asked["redirect_uri"] == [f"{PUBLIC}/login/google/callback"]
 
 
-def test_only_what_is_set_up_is_offered(make_app, openid: OpenIDMock, facebook: GraphMock) -> None:
+def test_only_what_is_set_up_is_offered(make_app, openid, company, facebook) -> None:
     bare = Person(make_app())
     assert "Continue with" not in bare.get("/login").text
     assert bare.get("/login/google").status_code == 404
     assert bare.get("/login/google/callback").status_code == 404
-    whole = Person(make_app(**settings(openid, facebook)))
+    whole = Person(make_app(**settings(openid, company, facebook)))
     names = re.findall("Continue with (\\w+)", whole.get("/login").text)
     assert names == ["Google", "Facebook", "Kantor"]
 
 
-def test_an_email_that_the_id_token_does_not_have_is_asked_for(app: Flask, openid) -> None:
-    openid.forge = lambda claims: {k: v for k, v in claims.items() if "email" not in k}
+def test_an_email_that_the_id_token_does_not_have_is_asked_for(app: Flask, company) -> None:
+    company.forge = lambda claims: {k: v for k, v in claims.items() if "email" not in k}
     assert goes_to(Person(app).sign_in("oidc", "sari"), "/welcome?next=%2F")
-    assert openid.times("/userinfo") == 1
+    assert company.times("/userinfo") == 1
     with app.app_context():
         assert [account.email for account in users.list_all()] == ["sari@example.com"]
 
@@ -263,14 +292,17 @@ def test_no_state_counts_nothing(somebody: Person) -> None:
         assert somebody.get(f"/login/google/callback{query}").status_code == 400
 
 
-def test_the_code_of_one_provider_is_refused_at_another(app: Flask, openid, facebook) -> None:
+def test_the_code_of_one_provider_is_refused_at_another(
+    app: Flask, openid, company, facebook
+) -> None:
     for asked, given in [("google", "facebook"), ("google", "oidc"), ("facebook", "google")]:
         person = Person(app)
         address = allow(person.leave(asked), "Ayu" if asked == "facebook" else "sari")
         person.leave(given)
         refused = person.come_back(address.replace(f"/{asked}/callback", f"/{given}/callback"))
         assert (refused.status_code, heading(refused)) == (400, "That sign-in is over")
-    assert openid.times("/token") + facebook.times("/access_token") == 0
+    assert openid.times("/token") + company.times("/token") == 0
+    assert facebook.times("/access_token") == 0
 
 
 def test_abandoned_starts_do_not_fill_the_cookie(somebody: Person) -> None:
@@ -283,8 +315,10 @@ def test_abandoned_starts_do_not_fill_the_cookie(somebody: Person) -> None:
     )
 
 
-def test_a_start_goes_on_although_the_cookie_is_renewed(make_app, openid, facebook) -> None:
-    app = make_app(**settings(openid, facebook), access_token_ttl=1)
+def test_a_start_goes_on_although_the_cookie_is_renewed(
+    make_app, openid, company, facebook
+) -> None:
+    app = make_app(**settings(openid, company, facebook), access_token_ttl=1)
     person = Person(app)
     person.sign_in("google", "sari")
     answer = person.post("/account/connect/facebook")
@@ -448,9 +482,11 @@ def test_another_error_is_not_shown_in_the_providers_words(somebody: Person) -> 
 
 def test_while_a_provider_hangs_nothing_else_waits(
     serve: Callable[..., AbstractContextManager[Server]],
-    sqlite_url: str, openid: OpenIDMock, facebook: GraphMock,
+    sqlite_url: str, openid: OpenIDMock, company: OpenIDMock, facebook: GraphMock,
 ) -> None:  # fmt: skip
-    environment = {name.upper(): value for name, value in settings(openid, facebook).items()}
+    environment = {
+        name.upper(): value for name, value in settings(openid, company, facebook).items()
+    }
     with serve(sqlite_url, **environment, WORKERS="1", THREADS="8") as server:
         pair = once(server.url, "POST", "/register", **DUMMY)
         assert pair.status == 201
@@ -556,7 +592,8 @@ def test_without_the_password_nothing_is_connected(app: Flask, dummy: dict[str, 
     assert Person(app).get("/login/connect").status_code == 400
 
 
-def test_emails_verified_on_both_sides_are_joined(app: Flask, openid: OpenIDMock) -> None:
+def test_emails_proven_on_both_sides_are_joined(app: Flask, openid: OpenIDMock) -> None:
+    openid.forge = hosted
     Person(app).sign_in("google", "sari")
     assert goes_to(Person(app).sign_in("oidc", "sari"), "/")
     with app.app_context():
@@ -564,16 +601,17 @@ def test_emails_verified_on_both_sides_are_joined(app: Flask, openid: OpenIDMock
         assert [i.provider for i in social.identities(account.id)] == ["google", "oidc"]
 
 
-def test_a_password_of_an_unverified_owner_dies_on_a_join(
-    app: Flask, dummy: dict[str, str], client: FlaskClient
+def test_a_password_of_an_unproven_owner_is_removed_by_a_join(
+    app: Flask, dummy: dict[str, str], client: FlaskClient, openid: OpenIDMock
 ) -> None:
+    openid.forge = hosted
     early = Person(app)
     assert goes_to(early.post("/login", **dummy), "/")
     url = app.config["SQLALCHEMY_DATABASE_URI"]
     execute(url, "UPDATE user SET created_at = '2026-01-01', email_verified_at = '2026-02-01'")
     owner = Person(app)
     assert goes_to(owner.sign_in("google", "dummy"), "/")
-    assert "works no more" in owner.get("/account").text
+    assert "no longer works" in owner.get("/account").text
     assert client.post("/login", data=dummy).status_code == 401
     assert not early.signed_in()
 
@@ -592,9 +630,17 @@ def test_a_disabled_account_stays_shut(app: Flask) -> None:
 # --- the account page ----------------------------------------------------------------------------
 
 
-def link(person: Person, name: str) -> str:
+def link(person: Person, name: str, **proof: str) -> str:
     """Press "Connect …" on the account page, and say where that leads."""
-    answer = person.post(f"/account/connect/{name}")
+    return led_to(person.post(f"/account/connect/{name}", **proof))
+
+
+def confirmation(person: Person, name: str) -> str:
+    """Press "Confirm with …" on the account page, and say where that leads."""
+    return led_to(person.post(f"/account/confirm/{name}"))
+
+
+def led_to(answer: TestResponse) -> str:
     assert answer.status_code == 200, answer.text
     (address,) = set(re.findall(r'(?:href="|; url=)(http[^"]+)"', answer.text))
     return html.unescape(address)
@@ -662,15 +708,15 @@ def test_a_social_account_sets_a_password_and_then_has_two_ways_in(
     (identity_id,) = (i for (i,) in select(database(app), "SELECT id FROM identity"))
     path = f"/account/identities/{identity_id}/disconnect"
     refused = person.post(path)
-    assert (refused.status_code, heading(refused)) == (409, "That is your only way in")
+    assert (refused.status_code, "This is your only way in" in refused.text) == (409, True)
     weak = person.post("/account/password", new_password="short")
     assert (weak.status_code, "at least 8 characters" in weak.text) == (400, True)
 
-    execute(database(app), "UPDATE session SET created_at = '2026-01-01'")
+    execute(database(app), "UPDATE session SET proven_at = '2026-01-01'")
     assert 'name="new_password"' not in person.get("/account").text
     stale = person.post("/account/password", new_password="correct horse")
-    assert (stale.status_code, "Sign in once more" in stale.text) == (403, True)
-    assert goes_to(person.sign_in("google", "sari", "?next=/account"), "/account")
+    assert (stale.status_code, "Confirm first that it is you" in stale.text) == (403, True)
+    assert goes_to(person.come_back(allow(confirmation(person, "google"), "sari")), "/account")
     assert goes_to(person.post("/account/password", new_password="correct horse"), "/account")
     assert "Change password" in person.get("/account").text
     login = {"username": "sari.wulandari", "password": "correct horse"}
@@ -842,8 +888,8 @@ def test_the_version_of_the_graph_api_stands_in_one_setting() -> None:
     assert Config().facebook_authorize_url.endswith("/dialog/oauth")
 
 
-def test_no_secret_is_shown_with_the_settings(openid: OpenIDMock, facebook: GraphMock) -> None:
-    assert SECRET not in repr(Config(**settings(openid, facebook)))
+def test_no_secret_is_shown_with_the_settings(openid, company, facebook) -> None:
+    assert SECRET not in repr(Config(**settings(openid, company, facebook)))
 
 
 # --- in a browser ---------------------------------------------------------------------------------
@@ -862,11 +908,17 @@ def chromium() -> Iterator[Chromium]:
 
 @pytest.fixture(scope="module")
 def served(
-    tmp_path_factory: pytest.TempPathFactory, openid: OpenIDMock, facebook: GraphMock
+    tmp_path_factory: pytest.TempPathFactory,
+    openid: OpenIDMock,
+    company: OpenIDMock,
+    facebook: GraphMock,
 ) -> Iterator[Server]:
     """A service as `make run` starts it, with all providers set up."""
     folder = tmp_path_factory.mktemp("social")
-    environment = {name.upper(): value for name, value in settings(openid, facebook).items()}
+    environment = {
+        name.upper(): value for name, value in settings(openid, company, facebook).items()
+    }
+    environment["OIDC_VERIFIED_DOMAINS"] = "example.com"
     with run_server(folder, f"sqlite:///{folder / 'served.db'}", **environment) as server:
         yield server
 
@@ -945,8 +997,10 @@ def test_browser_first_and_second_visit(page: Page, chromium: Chromium, served, 
         assert "wati.w" in another.locator(".facts").inner_text()
 
 
-def test_browser_join_where_both_are_verified(page: Page, openid: OpenIDMock) -> None:
-    openid.person("joko", name="Joko", email="joko@example.com", email_verified=True)
+def test_browser_join_where_both_are_proven(page: Page, openid, company) -> None:
+    for mock in (openid, company):
+        mock.person("joko", name="Joko", email="joko@example.com", email_verified=True)
+    openid.forge = hosted
     for provider in ("Google", "Kantor"):
         page.goto("/login")
         page.get_by_role("link", name=f"Continue with {provider}").click()
