@@ -79,6 +79,6 @@ def _set_issuer(issuer: str, where: str) -> None:
 def _setting(name: str, default: str) -> str:
     if context.is_offline_mode():
         return default  # the file is for an empty server
-    if f"{name}_FILE" in os.environ:
-        return Path(os.environ[f"{name}_FILE"]).read_text(encoding="utf-8").strip()
-    return os.environ.get(name, default)
+    file = os.environ.get(f"{name}_FILE")
+    value = Path(file).read_text(encoding="utf-8").strip() if file else os.environ.get(name)
+    return value or default  # compose passes on what is not set as an empty string

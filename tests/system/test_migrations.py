@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -302,6 +302,97 @@ def test_of_several_that_migrate_at_once_each_finds_it_done(
         once = [pool.submit(flask, bare_database_url, tmp_path, "db", "upgrade") for _ in range(4)]
     assert [(done.result().returncode, done.result().stdout) for done in once] == [(0, "")] * 4
     assert described(bare_database_url) == fresh
+
+
+# --- 0010: who vouches for an identity ----------------------------------------------------------
+
+
+def before_issuers(url: str, folder: Path) -> None:
+    """The tables as they were before `identity.issuer`, with an identity of each provider."""
+    migrate_database(url, folder, revision="0009")
+    execute(
+        url,
+        "INSERT INTO user (id, username, username_key) VALUES (1, 'sari', 'sari')",
+        *(
+            "INSERT INTO identity (user_id, provider, subject, created_at)"
+            f" VALUES (1, '{provider}', '{subject}', '2026-01-01')"
+            for provider, subject in [
+                ("google", "1"), ("facebook", "1"), ("oidc", "1"), ("oidc", "demo-sari"),
+                ("google", "demo-sari"),
+            ]
+        ),
+    )  # fmt: skip
+
+
+UNCONFIGURED = "urn:loguserapp:unconfigured"
+
+
+@pytest.mark.parametrize(
+    ("environment", "google", "oidc"),
+    [
+        ({}, "https://accounts.google.com", UNCONFIGURED),
+        ({"OIDC_ISSUER": ""}, "https://accounts.google.com", UNCONFIGURED),
+        (
+            {"OIDC_ISSUER": "https://id.example.com/"},
+            "https://accounts.google.com",
+            "https://id.example.com",
+        ),
+        (
+            {"GOOGLE_DISCOVERY_URL": "https://g.example.com/.well-known/openid-configuration"},
+            "https://g.example.com",
+            UNCONFIGURED,
+        ),
+    ],
+)
+def test_identities_get_the_issuers_of_the_settings(  # noqa: PLR0917
+    bare_database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    google: str,
+    oidc: str,
+) -> None:
+    before_issuers(bare_database_url, tmp_path)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    migrate_database(bare_database_url, tmp_path)
+    found = select(bare_database_url, "SELECT provider, subject, issuer FROM identity ORDER BY id")
+    assert found == [
+        ("google", "1", google),
+        ("facebook", "1", "https://www.facebook.com"),
+        ("oidc", "1", oidc),
+        ("oidc", "demo-sari", "urn:loguserapp:demo"),
+        ("google", "demo-sari", google),
+    ]
+
+
+def test_the_issuer_may_stand_in_a_file(
+    bare_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_issuers(bare_database_url, tmp_path)
+    (tmp_path / "issuer").write_text("https://id.example.com/\n")
+    monkeypatch.setenv("OIDC_ISSUER_FILE", str(tmp_path / "issuer"))
+    migrate_database(bare_database_url, tmp_path)
+    issuers = "SELECT issuer FROM identity WHERE provider = 'oidc' ORDER BY id"
+    assert select(bare_database_url, issuers) == [
+        ("https://id.example.com",), ("urn:loguserapp:demo",)
+    ]  # fmt: skip
+
+
+def test_giving_identities_their_issuers_can_be_repeated_after_any_step(
+    request: pytest.FixtureRequest, fresh: list[str], bare_database_url: str, tmp_path: Path
+) -> None:
+    for step in count(1):
+        with another_like(bare_database_url, request, tmp_path / f"issuer-{step}.db") as url:
+            before_issuers(url, tmp_path)
+            with broken_after(step) as broke, suppress(ConnectionError):
+                migrate_database(url, tmp_path, revision="0010")
+            migrate_database(url, tmp_path)
+            assert select(url, "SELECT count(*) FROM identity WHERE issuer = ''") == [(0,)]
+            assert described(url) == fresh
+        if not broke:
+            break
+    assert step > 5
 
 
 # --- people who share a name ---------------------------------------------------------------------

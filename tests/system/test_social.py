@@ -145,6 +145,10 @@ class Person(Browser):
         assert address.startswith(f"{PUBLIC}/"), address
         return self.get(address.removeprefix(PUBLIC))
 
+    def keep(self, cookie: str) -> None:
+        """Hold another browser's cookie."""
+        self._client.set_cookie("session", cookie, domain="127.0.0.1")
+
     def sign_in(self, name: str, who: str, query: str = "") -> TestResponse:
         return self.come_back(allow(self.leave(name, query), who))
 
@@ -848,6 +852,420 @@ def test_a_front_end_of_another_host_may_read_the_answers(client: FlaskClient) -
     assert "Access-Control-Allow-Origin" not in client.post("/login", json={}, headers=asks).headers
 
 
+# --- issuers, proofs and sessions ----------------------------------------------------------------
+
+
+def account_of(app: Flask, number: int = 0) -> users.Account:
+    with app.app_context():
+        return users.list_all()[number]
+
+
+def identity_paths(person: Person) -> list[str]:
+    return re.findall(r'action="(/account/identities/\d+/disconnect)"', person.get("/account").text)
+
+
+def age_proofs(app: Flask) -> None:
+    execute(database(app), "UPDATE session SET proven_at = '2026-01-01'")
+
+
+def living_sessions(app: Flask) -> list[int]:
+    found = select(database(app), "SELECT id FROM session WHERE revoked_at IS NULL ORDER BY id")
+    return [number for (number,) in found]
+
+
+def test_a_second_subject_with_the_same_email_is_not_let_in(app: Flask, openid) -> None:
+    openid.forge = hosted
+    owner = Person(app)
+    owner.sign_in("google", "sari")
+    openid.person("sari2", name="Sari", email="sari@example.com", email_verified=True)
+    second = Person(app)
+    assert goes_to(second.sign_in("google", "sari2"), "/login/connect")
+    page = second.get("/login/connect").text
+    assert "Create my own account" not in page  # the holder has proven the e-mail
+    refused = second.post("/login/connect/decline", token_of(second.get("/login/connect")))
+    assert refused.status_code == 409
+    assert not second.signed_in()
+    assert owner.signed_in()
+    assert account_of(app).email == "sari@example.com"
+
+
+def test_an_equal_subject_of_a_new_issuer_opens_nothing(
+    app: Flask, make_app, openid, company, facebook
+) -> None:
+    Person(app).sign_in("oidc", "sari")
+    openid.person("sari", name="Another Sari")  # the same subject, at what becomes the issuer
+    moved = make_app(**settings(openid, company, facebook) | {"oidc_issuer": openid.url})
+    assert goes_to(Person(moved).sign_in("oidc", "sari"), "/welcome?next=%2F")
+    with app.app_context():
+        assert [a.username for a in users.list_all()] == ["sari.wulandari", "another.sari"]
+
+
+def test_an_identity_of_a_former_issuer_is_shown_and_no_login_method(
+    app: Flask, make_app, openid, company, facebook
+) -> None:
+    before = Person(app)
+    before.sign_in("oidc", "sari")
+    before.come_back(allow(link(before, "google"), "unproven"))
+    moved = make_app(
+        **settings(openid, company, facebook) | {"oidc_issuer": "https://new.example.com"}
+    )
+    person = Person(moved)
+    person.sign_in("google", "unproven")
+    page = person.get("/account").text
+    assert "You cannot log in with it at present" in page
+    assert "This is your only way in" in page
+    assert buttons(person) == ["Disconnect", "Connect Facebook", "Connect Kantor"]
+    rows = select(database(app), "SELECT id FROM identity WHERE provider = 'google'")
+    refused = person.post(f"/account/identities/{rows[0][0]}/disconnect")
+    assert refused.status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("name", "who", "claims", "proven"),
+    [
+        ("google", "sari", {"email": "x@gmail.com"}, True),
+        ("google", "sari", {"email": "x@example.com", "hd": "example.com"}, True),
+        ("google", "sari", {"email": "x@example.com", "hd": "other.example.com"}, False),
+        ("google", "sari", {"email": "x@example.com"}, False),
+        ("google", "sari", {"email": "x@mail.gmail.com"}, False),
+        ("google", "sari", {"email": "x@gmail.com", "email_verified": "true"}, False),
+        ("google", "sari", {"email": "x@gmail.com", "email_verified": False}, False),
+        ("oidc", "sari", {"email": "x@example.com"}, True),
+        ("oidc", "sari", {"email": "x@EXAMPLE.com"}, True),
+        ("oidc", "sari", {"email": "x@gmail.com", "hd": "gmail.com"}, False),
+        ("oidc", "sari", {"email": "x@example.com.evil.org"}, False),
+        ("facebook", "Budi", {}, False),
+    ],
+)
+def test_an_email_is_proven_where_the_provider_is_authoritative(  # noqa: PLR0917
+    app: Flask, openid, company, name: str, who: str, claims: dict[str, Any], proven: bool
+) -> None:
+    openid.forge = company.forge = lambda told: told | claims
+    assert goes_to(Person(app).sign_in(name, who), "/welcome?next=%2F")
+    rows = select(database(app), "SELECT email_verified_at IS NOT NULL FROM user")
+    assert rows == [(int(proven),)]
+
+
+def test_no_domain_is_the_openid_providers_by_default(make_app, openid, company, facebook) -> None:
+    app = make_app(**settings(openid, company, facebook))
+    Person(app).sign_in("oidc", "sari")
+    assert select(database(app), "SELECT email_verified_at FROM user") == [(None,)]
+
+
+def test_what_the_provider_is_asked_about_time(somebody: Person, company) -> None:
+    def asked(address: str) -> dict[str, str]:
+        return dict(parse_qsl(urlsplit(address).query))
+
+    login = asked(somebody.leave("oidc"))
+    assert int(login["max_age"]) > 86400  # so that `auth_time` comes, and nobody is asked
+    assert "prompt" not in login
+    somebody.sign_in("oidc", "sari")
+    again = asked(confirmation(somebody, "oidc"))
+    assert (again["prompt"], again["max_age"]) == ("login", "0")
+    assert asked(confirmation(somebody, "google"))["prompt"] == "select_account"
+    assert asked(confirmation(somebody, "facebook"))["auth_type"] == "reauthenticate"
+
+
+def test_a_provider_session_of_five_hours_proves_nothing(app: Flask, company) -> None:
+    person = Person(app)
+    company.forge = hours_ago(5)
+    person.sign_in("oidc", "sari")
+    assert 'name="new_password"' not in person.get("/account").text
+    refused = person.post("/account/password", new_password="correct horse")
+    assert (refused.status_code, "Confirm first that it is you" in refused.text) == (403, True)
+    # A provider that ignores prompt=login and max_age=0 answers from its session again.
+    answer = person.come_back(allow(confirmation(person, "oidc"), "sari"))
+    assert answer.status_code == 403
+    assert person.post("/account/password", new_password="correct horse").status_code == 403
+    company.forge = hours_ago(0)
+    assert goes_to(person.come_back(allow(confirmation(person, "oidc"), "sari")), "/account")
+    assert "confirmed that it is you" in person.get("/account").text
+    assert goes_to(person.post("/account/password", new_password="correct horse"), "/account")
+
+
+def test_another_persons_identity_confirms_nothing(app: Flask, company) -> None:
+    company.forge = hours_ago(5)
+    person = Person(app)
+    person.sign_in("oidc", "sari")
+    company.forge = hours_ago(0)
+    assert person.come_back(allow(confirmation(person, "oidc"), "unproven")).status_code == 400
+    address = allow(confirmation(person, "oidc"), "sari")
+    other = Person(app)
+    other.sign_in("oidc", "unproven")
+    assert other.come_back(address).status_code == 400
+    assert person.post("/account/password", new_password="correct horse").status_code == 403
+
+
+def test_connecting_without_a_proof_is_refused(app: Flask, dummy: dict[str, str], openid) -> None:
+    person = Person(app)
+    person.post("/login", **dummy)
+    address = link(person, "google")  # the password was given just now
+    age_proofs(app)
+    assert 'id="connect-google-current_password"' in person.get("/account").text
+    assert person.post("/account/connect/google").status_code == 403
+    assert person.post("/account/connect/google", current_password="wrong").status_code == 403
+    assert openid.times("/token") == 0
+    assert goes_to(person.come_back(allow(address, "sari")), "/account")
+    (path,) = identity_paths(person)
+    age_proofs(app)
+    assert person.post(path).status_code == 403
+    assert goes_to(person.post(path, current_password=dummy["password"]), "/account")
+    link(person, "google")  # the password counts for ten minutes
+    age_proofs(app)
+    link(person, "google", current_password=dummy["password"])
+
+
+def test_a_connect_does_not_survive_a_password_change(app: Flask, dummy: dict[str, str]) -> None:
+    person = Person(app)
+    person.post("/login", **dummy)
+    address = allow(link(person, "google"), "sari")
+    change = {"current_password": dummy["password"], "new_password": "battery staple"}
+    assert goes_to(person.post("/account/password", **change), "/account")
+    refused = person.come_back(address)
+    assert (refused.status_code, heading(refused)) == (400, "That sign-in is over")
+    assert select(database(app), "SELECT count(*) FROM identity") == [(0,)]
+
+
+def test_a_connect_does_not_survive_the_end_of_its_session(
+    app: Flask, dummy: dict[str, str]
+) -> None:
+    person, elsewhere = Person(app), Person(app)
+    for browser in (person, elsewhere):
+        browser.post("/login", **dummy)
+    address = allow(link(person, "google"), "sari")
+    (first, _) = living_sessions(app)
+    assert goes_to(elsewhere.post(f"/account/sessions/{first}/end"), "/account")
+    assert person.come_back(address).status_code == 400
+    assert select(database(app), "SELECT count(*) FROM identity") == [(0,)]
+
+
+def test_connecting_says_who_can_log_in_to_what(app: Flask, dummy: dict[str, str]) -> None:
+    person = Person(app)
+    person.post("/login", **dummy)
+    person.come_back(allow(link(person, "google"), "sari"))
+    told = html.unescape(person.get("/account").text)
+    assert "Sari Wulandari (sari@example.com) can log in to dummyuser" in told
+
+
+def test_a_disconnect_ends_what_the_identity_opened(
+    app: Flask, client: FlaskClient, dummy: dict[str, str]
+) -> None:
+    person = Person(app)
+    person.post("/login", **dummy)
+    person.come_back(allow(link(person, "google"), "sari"))
+    person.come_back(allow(link(person, "facebook"), "Ayu"))
+    through_google, through_facebook = Person(app), Person(app)
+    through_google.sign_in("google", "sari")
+    through_facebook.sign_in("facebook", "Ayu")
+    codes = [
+        answer_of(Person(app).sign_in(name, who, front_end(ASK)))["code"]
+        for name, who in [("google", "sari"), ("google", "sari"), ("facebook", "Ayu")]
+    ]
+    pair = exchange(client, codes[0]).get_json()
+    google, _ = identity_paths(person)
+    assert goes_to(person.post(google), "/account")
+    # At once, in this worker, without waiting for the revocation list.
+    assert_problem(
+        client.get("/api/auth/me/", headers=bearer(pair["access"])), 401, "token_not_valid"
+    )
+    refreshed = client.post("/api/auth/token/refresh/", json={"refresh": pair["refresh"]})
+    assert refreshed.status_code == 401
+    assert not through_google.signed_in()
+    assert_problem(exchange(client, codes[1]), 400, "invalid_grant")
+    assert through_facebook.signed_in()
+    assert person.signed_in()
+    assert exchange(client, codes[2]).status_code == 200
+
+
+def change_password(app: Flask, _openid: OpenIDMock) -> None:
+    with app.app_context():
+        registration.set_password(account_of(app).id, "battery staple")
+
+
+def disable(app: Flask, _openid: OpenIDMock) -> None:
+    with app.app_context():
+        registration.set_disabled(account_of(app).id, disabled=True)
+
+
+def join(app: Flask, openid: OpenIDMock) -> None:
+    assert goes_to(Person(app).sign_in("oidc", "sari"), "/")
+
+
+@pytest.mark.parametrize("change", [change_password, disable, join])
+def test_a_code_from_before_a_change_is_refused(
+    app: Flask, client: FlaskClient, openid: OpenIDMock, change: Callable[..., None]
+) -> None:
+    openid.forge = hosted
+    code = answer_of(Person(app).sign_in("google", "sari", front_end(ASK)))["code"]
+    change(app, openid)
+    assert_problem(exchange(client, code), 400, "invalid_grant")
+
+
+# --- links from other sites, and logins one after the other --------------------------------------
+
+
+def from_site(person: Person, path: str, site: str) -> TestResponse:
+    return person.send("GET", path, headers=BROWSER | {"Sec-Fetch-Site": site})
+
+
+def test_a_link_of_another_site_asks_first(
+    app: Flask, dummy: dict[str, str], openid: OpenIDMock
+) -> None:
+    person = Person(app)
+    person.post("/login", **dummy)
+    before = living_sessions(app)
+    page = from_site(person, "/login/google?next=/resource", "cross-site")
+    assert (page.status_code, heading(page)) == (200, "Log in with Google?")
+    assert "dummyuser" in page.text
+    assert re.findall(r'href="(/login/google[^"]*)"', page.text) == [
+        "/login/google?next=%2Fresource"
+    ]
+    assert (living_sessions(app), person.signed_in()) == (before, True)
+    assert openid.seen == []
+    for site in ("same-origin", "none"):
+        assert from_site(person, "/login/google", site).status_code == 303
+    # A front end's link does not change who is logged in here.
+    assert from_site(person, f"/login/google{front_end(ASK)}", "cross-site").status_code == 303
+    assert from_site(person, "/login/unknown", "cross-site").status_code == 404
+
+
+def test_a_login_ends_the_one_before_only_once_it_exists(
+    app: Flask, dummy: dict[str, str], openid: OpenIDMock
+) -> None:
+    person = Person(app)
+    person.post("/login", **dummy)
+    (first,) = living_sessions(app)
+    address = allow(person.leave("google"), "sari")
+    assert living_sessions(app) == [first]
+    openid.faults = {"/token": "500"}
+    assert person.come_back(address).status_code == 502
+    assert (living_sessions(app), person.signed_in()) == ([first], True)
+    openid.good()
+    assert goes_to(person.sign_in("google", "sari"), "/welcome?next=%2F")
+    (second,) = living_sessions(app)
+    assert second != first
+    person.post("/login", **dummy)
+    (third,) = living_sessions(app)
+    assert third not in (first, second)
+
+
+# --- the first visit -----------------------------------------------------------------------------
+
+
+def test_an_old_cookie_renames_nothing(app: Flask) -> None:
+    person = Person(app)
+    person.sign_in("google", "sari")
+    token = person.csrf_token()
+    replayed = Person(app)
+    replayed.keep(person.cookie())
+    assert goes_to(person.post("/welcome", username="sari"), "/")
+    assert goes_to(replayed.post("/welcome", token, username="stolen"), "/account")
+    assert account_of(app).username == "sari"
+
+
+def test_the_first_visit_is_over_after_an_hour(app: Flask) -> None:
+    person = Person(app)
+    person.sign_in("facebook", "Ayu")
+    execute(database(app), "UPDATE user SET first_visit_until = '2026-01-01'")
+    assert goes_to(person.get("/welcome"), "/account")
+    late = person.post("/welcome", username="late", email="late@example.com")
+    assert goes_to(late, "/account")
+    assert account_of(app).username == "ayu.lestari"
+
+
+def test_the_welcome_page_is_no_oracle(
+    make_app, openid, company, facebook, sqlite_url: str
+) -> None:
+    app = make_app(**settings(openid, company, facebook), ratelimit_enabled=True)
+    with app.app_context():
+        registration.register("taken", "taken@example.com", "correct horse")
+    person = Person(app)
+    person.sign_in("google", "sari")
+    token = person.csrf_token()
+    answers = [person.post("/welcome", token, username="taken").status_code for _ in range(61)]
+    assert answers == [409] * 60 + [429]
+    assert person.post("/welcome", token, username="free-name").status_code == 429
+
+
+# --- whose account the page connects -------------------------------------------------------------
+
+
+def test_the_connect_page_names_the_provider_account(app: Flask, dummy, openid) -> None:
+    openid.person("dummy", name="<b>Dewi", email=DUMMY["email"], email_verified=True)
+    person = Person(app)
+    person.sign_in("google", "dummy")
+    page = person.get("/login/connect").text
+    assert "Google account of <strong>&lt;b&gt;Dewi</strong>" in page
+    assert page.count(DUMMY["email"]) >= 2
+
+
+def test_the_connect_page_connects_only_the_account_it_named(
+    app: Flask, client: FlaskClient, dummy: dict[str, str]
+) -> None:
+    other = {"username": "other", "email": "other@example.com", "password": "battery staple"}
+    assert client.post("/register", data=other).status_code == 201
+    person = Person(app)
+    person.sign_in("google", "dummy")
+    token = token_of(person.get("/login/connect"))
+    fields = {"username": "other", "password": other["password"]}
+    refused = person.post("/login/connect", token, **fields)
+    assert refused.status_code == 409
+    assert f"Log in to the account that has the e-mail {DUMMY['email']}" in refused.text
+    assert not person.signed_in()
+    assert living_sessions(app) == []
+    assert select(database(app), "SELECT count(*) FROM identity") == [(0,)]
+
+
+def test_the_proven_owner_goes_on_with_an_own_account(
+    app: Flask, client: FlaskClient, dummy: dict[str, str]
+) -> None:
+    holder = Person(app)
+    holder.post("/login", **dummy)
+    owner = Person(app)
+    assert goes_to(owner.sign_in("oidc", "dummy", "?next=/resource"), "/login/connect")
+    page = owner.get("/login/connect")
+    assert "Create my own account" in page.text
+    assert owner.send("GET", "/login/connect/decline").status_code == 405
+    assert owner.post("/login/connect/decline", "made up").status_code == 400
+    declined = owner.post("/login/connect/decline", token_of(page))
+    assert goes_to(declined, "/welcome?next=%2Fresource")
+    accounts = [account_of(app), account_of(app, 1)]
+    assert [a.email for a in accounts] == [None, DUMMY["email"]]
+    assert holder.signed_in()
+    login = {"username": dummy["username"], "password": dummy["password"]}
+    assert client.post("/login", data=login).status_code == 200
+    assert client.post("/login", data=login | {"username": DUMMY["email"]}).status_code == 401
+    # The page is used up.
+    assert owner.post("/login/connect/decline").status_code == 400
+
+
+@pytest.mark.parametrize(("name", "who"), [("google", "dummy"), ("facebook", "Dummy")])
+def test_a_provider_that_is_not_authoritative_declines_nothing(
+    app: Flask, dummy: dict[str, str], name: str, who: str
+) -> None:
+    person = Person(app)
+    assert goes_to(person.sign_in(name, who), "/login/connect")
+    page = person.get("/login/connect")
+    assert "Create my own account" not in page.text
+    assert person.post("/login/connect/decline", token_of(page)).status_code == 409
+    assert account_of(app).email == DUMMY["email"]
+
+
+def test_a_front_end_gets_its_code_after_a_decline(
+    app: Flask, client: FlaskClient, dummy: dict[str, str]
+) -> None:
+    person = Person(app)
+    assert goes_to(person.sign_in("oidc", "dummy", front_end(ASK)), "/login/connect")
+    page = person.post("/login/connect/decline", token_of(person.get("/login/connect")))
+    assert page.status_code == 200
+    (address,) = set(re.findall(r'(?:href="|; url=)(https[^"]+)"', page.text))
+    code = parse_qs(urlsplit(html.unescape(address)).query)["code"][0]
+    pair = exchange(client, code).get_json()
+    me = client.get("/api/auth/me/", headers=bearer(pair["access"])).get_json()
+    assert me["email"] == DUMMY["email"]
+    assert not person.signed_in()
+
+
 # --- settings ------------------------------------------------------------------------------------
 
 
@@ -892,7 +1310,7 @@ def test_no_secret_is_shown_with_the_settings(openid, company, facebook) -> None
     assert SECRET not in repr(Config(**settings(openid, company, facebook)))
 
 
-# --- in a browser ---------------------------------------------------------------------------------
+# --- in a browser --------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
