@@ -11,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import (
     assets,
+    capacity,
     cli,
     errors,
     guards,
@@ -54,6 +55,7 @@ def create_app(config: Config | None = None) -> Flask:
         errors,
         headers,
         assets,
+        capacity,
         guards,
         hashing,
         keys,
@@ -65,6 +67,9 @@ def create_app(config: Config | None = None) -> Flask:
         cli,
     ):
         concern.init_app(app)
+    if config.trusted_proxies:  # around what counts by address
+        proxies = config.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
     for room in (home, register, login, social, resource, account, auth_api, meta, docs):
         app.register_blueprint(room.blueprint)
     guards.demand_marks(app)
@@ -95,6 +100,3 @@ def _configure(app: Service, config: Config) -> None:
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(config.database_url, config.threads),
     )
     tokens.init_app(app)
-    if config.trusted_proxies:
-        proxies = config.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]

@@ -53,6 +53,7 @@ _CODES = {
     404: "not_found",
     405: "method_not_allowed",
     406: "not_acceptable",
+    408: "request_timeout",
     413: "content_too_large",
     415: "unsupported_media_type",
     429: "too_many_requests",
@@ -61,6 +62,7 @@ _CODES = {
 }
 _DETAILS = {
     404: "There is nothing at this address. Check it, or begin at the home page.",
+    408: "The request took too long to arrive. Send it again.",
     413: "The request is too large. Send at most 64 KiB.",
     500: "Something broke on our side. It has been noted; try again, or tell whoever runs this.",
     503: "The database does not answer just now. Nothing was lost; try again in a few seconds.",
@@ -74,6 +76,7 @@ _HEADINGS = {
     403: "That is not for you",
     404: "There is nothing here",
     405: "This address does something else",
+    408: "That took too long to arrive",
     413: "That is too large",
     415: "That kind of content is not read here",
     429: "That was too often",
@@ -165,14 +168,15 @@ def init_app(app: Flask) -> None:
     """Let the application answer every failure in this shape."""
     app.register_error_handler(AccountError, of_account_error)
     app.register_error_handler(CSRFError, lambda _: problem(400, "csrf_failed", _CSRF))
-    app.register_error_handler(HTTPException, _of_http_error)
+    app.register_error_handler(HTTPException, of_http_error)
     for failure in (OperationalError, InterfaceError, PoolTimeoutError):
         app.register_error_handler(failure, _of_database_failure)
     app.register_error_handler(DBAPIError, _of_database_error)
     app.register_error_handler(Exception, _of_fault)
 
 
-def _of_http_error(error: HTTPException) -> Response:
+def of_http_error(error: HTTPException) -> Response:
+    """Answer a refusal of Flask's or Werkzeug's."""
     status = error.code or 500
     if status < HTTPStatus.BAD_REQUEST:  # a redirect made by the router
         return Response(error.get_response().get_data(), status, error.get_headers())

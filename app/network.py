@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052 §2.1
 _SUBSCRIBER_BITS = 64  # RFC 6177: a subscriber gets a /64 at least
@@ -21,6 +22,7 @@ def is_within(address: str, networks: Iterable[IPNetwork]) -> bool:
     return any(ip in candidate for candidate in networks)
 
 
+@lru_cache(maxsize=4096)
 def network(address: str) -> str:
     """The network of a client address, as text.
 

@@ -7,11 +7,13 @@ from typing import IO
 
 from flask import Request
 from werkzeug.datastructures import FileStorage, MultiDict
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, ClientDisconnected, RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 from werkzeug.utils import cached_property
 
-_PIECE = 16 * 1024
+# Under this name the WSGI environment holds what reads a body: called with the environment and a
+# number of bytes.
+READ_BODY = "loguserapp.read_body"
 _LONGEST_BOUNDARY = 200  # 70 by RFC 2046 §5.1.1, but Werkzeug's own client makes longer ones
 
 
@@ -43,20 +45,32 @@ class StrictParser(FormDataParser):
 
 
 class StrictRequest(Request):
-    """A request whose broken or overlong body is refused wherever it is looked at first."""
+    """A request whose broken, overlong or slow body is refused wherever it is looked at first."""
 
     form_data_parser_class = StrictParser
 
     @cached_property
     def stream(self) -> IO[bytes]:
-        """The body.
+        """The body, which has come whole.
 
         Raises:
-            RequestEntityTooLarge: it comes in chunks, more than `MAX_CONTENT_LENGTH` of it.
+            RequestEntityTooLarge: it is longer than `MAX_CONTENT_LENGTH`.
+            RequestTimeout: it took too long to come.
+            OverloadError: too many bodies of the client's network are coming.
+            ClientDisconnected: it ends too early.
 
         """
-        stream = super().stream
-        if self.content_length is not None:
-            return stream
-        # Werkzeug's `readall` cuts such a body off at the limit; `read` beyond it is refused.
-        return BytesIO(b"".join(iter(lambda: stream.read(_PIECE), b"")))
+        length, most = self.content_length, self.max_content_length
+        read = self.environ.get(READ_BODY)
+        if read is None or most is None:
+            return super().stream
+        if length is None and not self.environ.get("wsgi.input_terminated"):
+            return BytesIO()
+        if length is not None and length > most:
+            raise RequestEntityTooLarge
+        body = read(self.environ, most + 1 if length is None else length) if length != 0 else b""
+        if len(body) > most:  # it came in chunks
+            raise RequestEntityTooLarge
+        if length is not None and len(body) < length:
+            raise ClientDisconnected
+        return BytesIO(body)

@@ -6,24 +6,31 @@ import errno
 import gc
 import multiprocessing
 import os
+import resource
 import shutil
 import socket
 import tempfile
+from typing import Any
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
+from granian.server import mp
+from granian.wsgi import _callback_wrapper
 
 from app import create_app, demo
 from app.config import Config, ConfigError
 from app.drain import DrainingServer
+from app.service import PROTOCOL
+from app.threads import pids_max, threads_per_worker
 from app.upgrade import bring_up_to_date, saying_why
 
 # A request that runs gets this long to end when the server is told to.
 _GRACE_SECONDS = 10
-# How many connections a worker takes at once. A body that comes slowly holds a thread, and so
-# there is one for each; the database sees THREADS of them at a time.
-CONNECTIONS = 512
+# Connections that a worker holds at once, most of them idle or slow; and descriptors for what is
+# no connection of a client's.
+_CONNECTIONS, _FEWEST_CONNECTIONS, _OTHER_FILES = 4096, 128, 256
+_HEADER_SECONDS, _HEADER_BYTES = 10, 64 * 1024
 
 
 def main() -> None:
@@ -64,6 +71,8 @@ def _serve(config: Config) -> None:
     # Workers are forked, so that they share what is loaded already and start at once. What the
     # collector never looks at again is not written to, and stays shared.
     multiprocessing.set_start_method("fork", force=True)
+    connections = _allow_connections()
+    mp._wsgi_call_wrap = _with_protocol  # type: ignore[assignment, attr-defined]
     gc.collect()
     gc.freeze()
     server = DrainingServer(
@@ -72,17 +81,45 @@ def _serve(config: Config) -> None:
         port=config.port,
         interface=Interfaces.WSGI,
         workers=config.workers,
-        backpressure=CONNECTIONS,
-        blocking_threads=CONNECTIONS,
+        backpressure=connections,
+        blocking_threads=threads_per_worker(config, pids_max()),
+        runtime_blocking_threads=1,
         # What speaks no HTTP/1.1, or does not speak at all, must not keep its place.
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=10_000),
+        http1_settings=HTTP1Settings(
+            header_read_timeout=_HEADER_SECONDS * 1000, max_buffer_size=_HEADER_BYTES
+        ),
         log_level=LogLevels.error,
         respawn_failed_workers=True,
         workers_kill_timeout=_GRACE_SECONDS,
     )
     server.behind_proxy = config.trusted_proxies > 0
     server.serve()
+
+
+def _allow_connections() -> int:
+    """Let a worker open as many files as it may; return how many of them can be connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _CONNECTIONS + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    connections = wanted - _OTHER_FILES if soft == resource.RLIM_INFINITY else soft - _OTHER_FILES
+    if connections < _FEWEST_CONNECTIONS:
+        needed = _FEWEST_CONNECTIONS + _OTHER_FILES
+        raise ConfigError(f"{soft} open files are too few: raise ulimit -n to {needed} or more.")
+    return min(connections, _CONNECTIONS)
+
+
+def _with_protocol(callback: Any, *arguments: Any) -> Any:
+    """Wrap an application as Granian does, and let it answer from another thread as well."""
+    call = _callback_wrapper(callback, *arguments)
+
+    def answer(protocol: Any, scope: dict[str, Any]) -> Any:
+        scope[PROTOCOL] = protocol
+        return call(protocol, scope)
+
+    return answer
 
 
 if __name__ == "__main__":

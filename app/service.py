@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # Under these names a request's WSGI environment holds what is known before Flask has seen it.
 BEGAN = "loguserapp.began"
 REQUEST_ID = "loguserapp.request_id"
+# Granian's object for the answer, and whether it has been given, by another thread.
+PROTOCOL = "loguserapp.protocol"
+ANSWERED = "loguserapp.answered"
 
 
 class WholeResponse(Response):
@@ -64,11 +67,16 @@ class Service(Flask):
         environ[REQUEST_ID] = f"{getrandbits(128):032x}"  # unique is enough: it is no secret
 
         def start(status: str, headers: Headers, exc_info: Any = None) -> Any:
-            for finish in self.finishers:
-                finish(environ, status, headers)
+            if ANSWERED not in environ:
+                self.finish(environ, status, headers)
             return start_response(status, headers, exc_info)
 
         return super().wsgi_app(environ, start)
+
+    def finish(self, environ: WSGIEnvironment, status: str, headers: Headers) -> None:
+        """Add to the headers of an answer that goes out."""
+        for finish in self.finishers:
+            finish(environ, status, headers)
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Bind a request to its address. The host that it names must be well-formed, no more."""

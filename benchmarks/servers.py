@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from app.config import Config
-from app.server import CONNECTIONS
+from app.threads import MOST
 from benchmarks.load import Post
 
 HERE = Path(__file__).parent
@@ -93,7 +93,7 @@ def contenders(mysql: str) -> list[Contender]:
     user = Post("/login", json.dumps({"username": NAME, "password": PASSWORD}))
     mail = json.dumps({"email": EMAIL, "password": PASSWORD})
     granian = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", "{port}"]
-    granian += ["--workers", str(CORES), "--blocking-threads", str(CONNECTIONS)]
+    granian += ["--workers", str(CORES), "--blocking-threads", str(MOST)]
     granian += ["--log-level", "error"]
     sync = ["--bind", "127.0.0.1:{port}", "--workers", str(2 * CORES), "--log-level", "error"]
     uvicorn = ["--host", "127.0.0.1", "--port", "{port}", "--workers", str(CORES)]

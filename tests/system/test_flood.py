@@ -1,0 +1,67 @@
+"""1,000 connections from one address leave another address served within a second."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from app.network import network
+from tests.conftest import DUMMY, Server
+from tests.http import once
+from tests.system import flood
+
+CONNECTIONS, SECONDS = 1_000, 14  # a slow body is given ten
+ATTACKER, WORKERS = "127.0.0.2", 2
+
+
+@contextmanager
+def flooded(port: int) -> Iterator[Callable[[], dict[str, dict[str, int]]]]:
+    """A flood from another loopback address; the function waits for its end and tells of it."""
+    arguments = ["127.0.0.1", port, CONNECTIONS, SECONDS, ATTACKER]
+    command = [sys.executable, flood.__file__, *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        yield lambda: json.loads(process.communicate(timeout=60)[0])
+    finally:
+        process.kill()
+        process.wait()
+
+
+def workers_of(server: Server) -> set[int]:
+    main = server.process.pid
+    return {int(pid) for pid in Path(f"/proc/{main}/task/{main}/children").read_text().split()}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="127.0.0.2 needs no setting up on Linux")
+def test_a_flood_from_one_address_leaves_another_one_served(
+    sqlite_url: str, serve: Callable[..., AbstractContextManager[Server]]
+) -> None:
+    assert network(ATTACKER) != network("127.0.0.1")
+    with serve(sqlite_url, WORKERS=str(WORKERS)) as server:
+        once(server.url, "POST", "/register", **DUMMY)
+        before = workers_of(server)
+        with flooded(int(server.url.rsplit(":", 1)[1])) as outcome:
+            waits = {"/healthz": 0.0, "/readyz": 0.0, "/resource": 0.0}
+            until = time.monotonic() + SECONDS - 1
+            while time.monotonic() < until:
+                for path in waits:
+                    began = time.monotonic()
+                    status = once(server.url, "GET", path).status
+                    waits[path] = max(waits[path], time.monotonic() - began)
+                    assert status == (401 if path == "/resource" else 200)
+            seen = outcome()
+        assert workers_of(server) == before
+        assert len(before) == WORKERS
+        assert once(server.url, "POST", "/login", **DUMMY).status == 200
+    print(f"\nthe flood met {seen}\nothers waited {waits}")  # noqa: T201
+    assert max(waits.values()) < 1
+    assert seen["bodies"]["408"]
+    assert seen["get"].keys() <= {"200", "503"}
+    assert seen["post"].keys() <= {"401", "503"}
