@@ -28,7 +28,7 @@ from app.threads import pids_max, threads_per_worker
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_log = logging.getLogger("loguserapp.audit")
+_log = logging.getLogger(__name__)
 
 BODY_SECONDS = 10
 _LOOK_SECONDS = 0.25
@@ -121,7 +121,7 @@ class Capacity:
         """
         name, key = environ[_NETWORK], id(environ)
         if not self._bodies.take(name):
-            raise _refusal("bodies")
+            raise OverloadError
         self._coming[key] = environ
         try:
             body: bytes = environ["wsgi.input"].read(size)
@@ -171,12 +171,7 @@ def init_app(app: Service) -> None:
 
 def _refuse_beyond_share() -> None:
     if _REFUSED in request.environ:
-        raise _refusal("requests")
-
-
-def _refusal(what: str) -> OverloadError:
-    _log.warning("capacity", extra={"limit": what, "outcome": "refused"})
-    return OverloadError()
+        raise OverloadError
 
 
 def _is_late(environ: WSGIEnvironment) -> bool:

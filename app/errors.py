@@ -17,6 +17,7 @@ from app.forms import Fields
 from app.negotiation import data, is_browser, page, request_id
 
 _log = logging.getLogger(__name__)
+_audit = logging.getLogger("loguserapp.audit")
 
 # The status of every code that the account rules know.
 _STATUS = {
@@ -146,6 +147,8 @@ def with_challenge(response: Response, code: str) -> Response:
 
 def of_account_error(error: AccountError) -> Response:
     """Answer a refusal of the account rules."""
+    if status_of(error) == HTTPStatus.SERVICE_UNAVAILABLE:
+        _audit.warning("busy", extra={"error": type(error).__name__, "outcome": "refused"})
     return problem(
         status_of(error),
         error.code,
@@ -194,7 +197,8 @@ def of_http_error(error: HTTPException) -> Response:
 def _of_database_failure(error: Exception) -> Response:
     # MySQL's number says which fault it is: 1045 is a wrong password, 1114 a full disk.
     number = next(iter(getattr(getattr(error, "orig", None), "args", ())), "")
-    _log.error("the database fails", extra={"error": f"{type(error).__name__} {number}".strip()})
+    fault = f"{type(error).__name__} {number}".strip()
+    _log.error("the database fails", extra={"error": fault, "outcome": "failure"})
     return problem(503, _CODES[503], _DETAILS[503], retry_after=RETRY_SECONDS)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import has_request_context, request
 
+from app.repeats import RepeatFilter
 from app.service import REQUEST_ID, Service
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
     from app.service import Headers
 
-_FACTS = ("user_id", "session_id", "kid", "provider", "outcome", "limit", "error", "counts")
+_FACTS = (
+    "user_id", "session_id", "kid", "provider", "outcome", "limit", "error", "repeated", "counts",
+)  # fmt: skip
 
 
 class JsonFormatter(logging.Formatter):
@@ -32,7 +35,9 @@ class JsonFormatter(logging.Formatter):
             "event": record.getMessage(),
         }
         line |= {name: vars(record)[name] for name in _FACTS if name in vars(record)}
-        if has_request_context():
+        if "repeated" in line:
+            line["address"] = vars(record)["address"]
+        elif has_request_context():
             line |= {"address": request.remote_addr, "request_id": request.environ.get(REQUEST_ID)}
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
@@ -46,6 +51,7 @@ def init_app(app: Service) -> None:
         if not target.handlers:
             handler = logging.StreamHandler(sys.stderr)
             handler.setFormatter(JsonFormatter())
+            handler.addFilter(RepeatFilter(handler.handle))
             target.addHandler(handler)
         target.setLevel(logging.INFO)
         target.propagate = app.testing

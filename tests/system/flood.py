@@ -1,4 +1,4 @@
-"""A flood of every kind from one address, for some seconds: a program of the standard library alone.
+"""A flood of every kind from one address, for some seconds, by the standard library alone.
 
     python flood.py HOST PORT CONNECTIONS SECONDS [SOURCE]
 
@@ -82,7 +82,7 @@ async def main() -> None:
     flood = Flood(host, int(port), *(source or [None]), float(seconds))
     kinds = itertools.islice(itertools.cycle(KINDS), int(connections))
     await asyncio.gather(*map(flood.keep, kinds))
-    print(json.dumps(flood.seen))
+    print(json.dumps(flood.seen))  # noqa: T201
 
 
 if __name__ == "__main__":
