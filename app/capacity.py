@@ -83,7 +83,7 @@ class Capacity:
 
     def __init__(self, service: Service, app: WSGIApplication, threads: int) -> None:
         self._service, self._app = service, app
-        self._requests, self._bodies = Shares(threads // 4), Shares(threads // 8)
+        self._requests, self._bodies = Shares(threads * 3 // 4), Shares(threads // 8)
         # The requests whose body is coming. The one who takes a request out decides its answer.
         self._coming: dict[int, WSGIEnvironment] = {}
         self._starting = threading.Lock()

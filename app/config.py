@@ -161,7 +161,7 @@ _SOCIAL = {
 _SOCIAL_URLS = (
     "google_discovery_url", "facebook_graph_url", "facebook_authorize_url", "oidc_issuer",
 )  # fmt: skip
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _LISTS = {"CLIENT_REDIRECT_URLS", "OIDC_VERIFIED_DOMAINS"}
 _DOMAIN = re.compile(r"(?!-)[a-z0-9-]+(\.[a-z0-9-]+)+")
 _SWITCHES = {"RATELIMIT_ENABLED", "SOCIAL_DEMO"}
@@ -304,7 +304,7 @@ def _check_social(config: Config) -> None:
                 "(http:// on localhost) without a fragment."
             )
     _check_domains(config.oidc_verified_domains)
-    if config.social_demo and (config.https or config.host not in _LOOPBACK):
+    if config.social_demo and (config.https or config.host not in LOOPBACK):
         raise ConfigError("SOCIAL_DEMO is for one's own machine: not with https, nor another HOST.")
 
 
@@ -323,4 +323,4 @@ def _is_private(text: str) -> bool:
         good = bool(url.hostname) and url.port != 0 and text.isprintable() and "@" not in url.netloc
     except ValueError:
         return False
-    return good and (url.scheme == "https" or (url.scheme == "http" and url.hostname in _LOOPBACK))
+    return good and (url.scheme == "https" or (url.scheme == "http" and url.hostname in LOOPBACK))

@@ -25,7 +25,7 @@ from app.accounts.sessions import Grant
 from app.accounts.tokens import AccessToken
 from app.config import settings
 from app.extensions import csrf
-from app.negotiation import is_browser, origin
+from app.negotiation import has_session, is_browser, origin
 
 View = TypeVar("View", bound=Callable[..., Any])
 _SAFE = {"GET", "HEAD", "OPTIONS"}
@@ -174,11 +174,11 @@ class BrowserSessions(SecureCookieSessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """Read the cookie of a browser; a program has no session that could be written to."""
-        return super().open_session(app, request) if is_browser() else None
+        return super().open_session(app, request) if has_session() else None
 
     def save_session(self, app: Flask, session: SessionMixin, response: FlaskResponse) -> None:
         """Set the cookie of a browser."""
-        if is_browser():
+        if has_session():
             super().save_session(app, session, response)
 
 

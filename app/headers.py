@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from app.negotiation import is_public
 from app.service import Service
 
 if TYPE_CHECKING:
@@ -16,19 +17,29 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+# No script of a page may write markup or load another script (W3C Trusted Types). Swagger UI does.
+_TRUSTED_TYPES = "; require-trusted-types-for 'script'; trusted-types 'none'"
+_SWAGGER_UI = "/docs"
 _ALWAYS = {
     "Server": "loguserapp",  # else the server names itself
-    "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), midi=(), "
+    "payment=(), usb=()",
 }
+# What programs of other hosts read: the public keys, and the description of the API.
+_CROSS_ORIGIN = {"/.well-known/jwks.json", "/openapi.json"}
 # What the scripts of a front end on another host may send; cookies never (Fetch §3.3).
 _PREFLIGHT = [
     ("Access-Control-Allow-Methods", "GET, POST, PATCH, DELETE"),
     ("Access-Control-Allow-Headers", "Authorization, Content-Type"),
     ("Access-Control-Max-Age", "600"),
 ]
+_POLICY_OF_DOCS = ("Content-Security-Policy", _POLICY)
+_POLICY_OF_OTHERS = ("Content-Security-Policy", _POLICY + _TRUSTED_TYPES)
+_FOR_OTHER_HOSTS = ("Cross-Origin-Resource-Policy", "cross-origin")
+_FOR_OWN_PAGES = ("Cross-Origin-Resource-Policy", "same-origin")
 _HSTS = {"Strict-Transport-Security": "max-age=31536000"}
 
 
@@ -37,13 +48,16 @@ def init_app(app: Service) -> None:
     always = list((_ALWAYS | (_HSTS if app.extensions["settings"].https else {})).items())
 
     def add(environ: WSGIEnvironment, status: str, headers: Headers) -> None:
+        path = environ["PATH_INFO"].rstrip("/")
         headers += always
-        if not environ["PATH_INFO"].startswith("/static/") or status >= "400":
+        headers.append(_POLICY_OF_DOCS if path == _SWAGGER_UI else _POLICY_OF_OTHERS)
+        headers.append(_FOR_OTHER_HOSTS if path in _CROSS_ORIGIN else _FOR_OWN_PAGES)
+        if not path.startswith("/static/") or status >= "400":
             if all(name != "Cache-Control" for name, _ in headers):
                 headers.append(("Cache-Control", "no-store"))
             # In place of Flask's own, which a page that asks for the cookie has already.
             headers[:] = [entry for entry in headers if entry[0] != "Vary"]
-            headers.append(("Vary", "Accept, Cookie"))
+            headers.append(("Vary", "Accept" if is_public(path) else "Accept, Cookie"))
 
     app.finishers.append(add)
     if app.extensions["settings"].client_redirect_urls:

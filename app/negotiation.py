@@ -23,6 +23,8 @@ from app.service import REQUEST_ID, WholeResponse
 # Under this prefix there are only programs, whatever they say they accept.
 _PROGRAMS_ONLY = "/api/"
 _BROWSER = "loguserapp.browser"
+# What is the same for every client: no cookie is read or set there.
+_PUBLIC = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/.well-known/jwks.json"}
 # Beyond what any browser sends; reading a longer one takes long.
 _LONGEST_ACCEPT = 2048
 
@@ -34,6 +36,16 @@ def is_browser() -> bool:
         environ[_BROWSER] = "html" in environ.get("HTTP_ACCEPT", "") and _prefers_html()
     answer: bool = environ[_BROWSER]
     return answer
+
+
+def is_public(path: str) -> bool:
+    """Whether what is at this path is the same for every client."""
+    return path.startswith("/static/") or path.rstrip("/") in _PUBLIC
+
+
+def has_session() -> bool:
+    """Whether the request may read and set the browser's cookie."""
+    return is_browser() and not is_public(request.path)
 
 
 def origin() -> Origin:

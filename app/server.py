@@ -9,7 +9,9 @@ import os
 import resource
 import shutil
 import socket
+import sys
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 from granian.constants import HTTPModes, Interfaces
@@ -19,7 +21,7 @@ from granian.server import mp
 from granian.wsgi import _callback_wrapper
 
 from app import create_app, demo
-from app.config import Config, ConfigError
+from app.config import LOOPBACK, Config, ConfigError
 from app.drain import DrainingServer
 from app.service import PROTOCOL
 from app.threads import pids_max, threads_per_worker
@@ -43,6 +45,8 @@ def main() -> None:
         with create_app(config).app_context():
             bring_up_to_date()
     print(f"loguserapp: open {config.public_url}", flush=True)  # noqa: T201
+    for warning in _warnings(config):
+        print(f"loguserapp: {warning}", file=sys.stderr, flush=True)  # noqa: T201
     figures = tempfile.mkdtemp(prefix="loguserapp-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
     try:
@@ -50,6 +54,20 @@ def main() -> None:
             _serve(config)
     finally:
         shutil.rmtree(figures, ignore_errors=True)
+
+
+def _warnings(config: Config) -> Iterator[str]:
+    """What only the operator can put right outside of the service."""
+    if not config.https and config.host not in LOOPBACK:
+        yield (
+            f"HOST {config.host} is reached from outside and PUBLIC_URL is http: passwords travel "
+            "in clear text. Serve https through a proxy and set PUBLIC_URL to https://…"
+        )
+    if config.trusted_proxies:  # WSGI has one name for X-Forwarded-For and X_Forwarded_For
+        yield (
+            f"TRUSTED_PROXIES is {config.trusted_proxies}: the proxy must drop request headers "
+            "with an underscore in their name, as nginx does."
+        )
 
 
 def _check_port(config: Config) -> None:

@@ -13,7 +13,7 @@ from app.config import Config, ConfigError
 
 # Threads of a worker that answer requests: at most, and as few as still let a worker answer while
 # 64 passwords wait in it, each in a thread (WAITING in app/accounts/passwords.py).
-MOST, _LEAST = 256, 96
+MOST, _LEAST = 320, 96
 # Of a worker besides: main, Granian's runtime and its signals, the revocation list, the bodies'
 # deadline, and some to spare; and as many that hash as the machine has cores.
 _OTHERS = 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -10,13 +11,17 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import Headers
 
 from tests.browsing import Browser
-from tests.conftest import BROWSER, bearer
+from tests.conftest import BROWSER, ROOT, bearer
 
 PATHS = [
     "/", "/register", "/login", "/resource", "/account", "/docs", "/openapi.json", "/healthz",
     "/readyz", "/.well-known/jwks.json", "/nothing", "/api/auth/me/", "/static/style.css",
     "/static/nothing.css",
 ]  # fmt: skip
+PUBLIC = {
+    "/openapi.json", "/healthz", "/readyz", "/.well-known/jwks.json", "/static/nothing.css",
+    "/metrics", "/static/style.css",
+}  # fmt: skip
 HTTPS = "https://login.example.com"
 EVERYWHERE = pytest.mark.parametrize("path", PATHS)
 EITHER_KIND = pytest.mark.parametrize("accept", [BROWSER["Accept"], "application/json"])
@@ -44,6 +49,12 @@ def test_every_answer_binds_the_browser(client: FlaskClient, path: str, accept: 
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] in {"same-origin", "no-referrer"}
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Resource-Policy"] == (
+        "cross-origin" if path in {"/openapi.json", "/.well-known/jwks.json"} else "same-origin"
+    )
+    assert "camera=()" in headers["Permissions-Policy"]
+    trusted = policy.get("require-trusted-types-for"), policy.get("trusted-types")
+    assert trusted == ((None, None) if path == "/docs" else ("'script'", "'none'"))
     assert headers["X-Request-Id"]
     assert "Strict-Transport-Security" not in headers
 
@@ -72,9 +83,32 @@ def test_an_answer_made_for_one_is_not_kept_for_another(
     if path == "/static/style.css":
         assert headers.get("Cache-Control") != "no-store"
     else:
-        assert headers["Vary"] == "Accept, Cookie"
+        assert headers["Vary"] == ("Accept" if path in PUBLIC else "Accept, Cookie")
         public = path in {"/.well-known/jwks.json", "/openapi.json"}
         assert headers["Cache-Control"] == ("public, max-age=300" if public else "no-store")
+
+
+@pytest.mark.parametrize("path", sorted(PUBLIC))
+def test_what_is_the_same_for_everybody_neither_reads_nor_sets_a_cookie(
+    app: Flask, dummy: dict[str, str], path: str
+) -> None:
+    browser = Browser(app)
+    browser.post("/login", **dummy)
+    assert "Set-Cookie" in browser.get("/").headers
+    with browser.get(path) as answer:
+        assert "Set-Cookie" not in answer.headers
+        assert "Cookie" not in answer.headers.get("Vary", "")
+
+
+def test_nginx_adds_the_same_headers_to_its_own_answers(client: FlaskClient) -> None:
+    written = (ROOT / "deploy" / "nginx" / "headers.conf").read_text()
+    added = re.findall(r'(?m)^add_header (\S+) (?:"([^"]*)"|(\S+)) always;$', written)
+    copies = {name: quoted or plain for name, quoted, plain in added}
+    assert copies.pop("Strict-Transport-Security") == "$transport_security"
+    own = headers_of(client, "/")
+    assert copies == {name: own[name] for name in copies}
+    others = {"Server", "Cache-Control", "Vary", "X-Request-Id", "Content-Type", "Content-Length"}
+    assert {name for name, _ in own} - others == set(copies)
 
 
 @EVERYWHERE

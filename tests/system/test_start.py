@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from app.network import network
 from tests.conftest import (
     DUMMY,
     ROOT,
@@ -105,6 +107,30 @@ def test_every_start_prints_the_address(tmp_path: Path) -> None:
     for _ in ("first", "later"):
         with run_server(tmp_path, f"sqlite:///{tmp_path / 'a.db'}") as server:
             assert server.log.read_text() == f"loguserapp: open {server.url}\n"
+
+
+def test_plain_http_to_the_outside_is_warned_of(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    with run_server(tmp_path, url, HOST="0.0.0.0") as server:
+        _, warning = server.log.read_text().splitlines()
+        assert "HOST 0.0.0.0" in warning
+        assert "PUBLIC_URL" in warning
+    with run_server(tmp_path, url, HOST="0.0.0.0", PUBLIC_URL="https://a.example") as server:
+        assert len(server.log.read_text().splitlines()) == 1
+
+
+def test_a_proxy_is_told_which_headers_to_drop(tmp_path: Path) -> None:
+    with run_server(tmp_path, f"sqlite:///{tmp_path / 'a.db'}", TRUSTED_PROXIES="1") as server:
+        _, warning = server.log.read_text().splitlines()
+    assert "TRUSTED_PROXIES is 1" in warning
+    assert "underscore" in warning
+
+
+def test_an_ipv4_client_of_an_ipv6_socket_is_known_by_its_ipv4_address(tmp_path: Path) -> None:
+    with run_server(tmp_path, f"sqlite:///{tmp_path / 'a.db'}", HOST="::") as server:
+        once(server.url, "POST", "/login", username="nobody", password="wrong password")
+        (line,) = (line for line in server.log.read_text().splitlines() if '"login"' in line)
+    assert network(json.loads(line)["address"]) == "127.0.0.1"
 
 
 def test_what_is_secret_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
