@@ -16,10 +16,20 @@ if [ "$host" = localhost ]; then # which servers.conf names already
 fi
 echo "${host:+server_name $host;}" >/tmp/server_name.conf
 
-[ "${RATELIMIT_ENABLED:-true}" = false ] && key='' || key=\$binary_remote_addr
+# 429 is for what RATELIMIT_ENABLED turns off; the capacity limits alone answer 503.
+key=\$client status=429
+[ "${RATELIMIT_ENABLED:-true}" = false ] && key='' status=503
 cat >/tmp/settings.conf <<END
+limit_req_status $status;
 map \$request_method \$limit_key { default "$key"; GET ""; HEAD ""; OPTIONS ""; }
 map "" \$public_url { default "${PUBLIC_URL%/}"; }
 END
 
-exec nginx -g 'daemon off;'
+nginx -t -q # says what is wrong before its errors go through the filter
+
+# The error log's format is fixed and shows whole addresses: what follows a question mark is taken
+# out of it. nginx stays process 1, so that signals and its exit status are its own.
+rm -f /tmp/errors
+mkfifo /tmp/errors
+sed -u 's/?[^ ]*/?/g' </tmp/errors >&2 &
+exec nginx -g 'daemon off;' 2>/tmp/errors

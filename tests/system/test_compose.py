@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import html
+import http.client
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import shutil
 import socket
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,8 +33,16 @@ import pytest
 from app.config import Config
 from docs.database import diagram
 from tests.conftest import BROWSER, DUMMY, ROOT, free_port, missing, wait_until
+from tests.system import flood
 from tests.system.compose.load import Load, table
-from tests.system.compose.namespaces import CONTAINER, HOST, HOST_V6, OUTSIDE, Network
+from tests.system.compose.namespaces import (
+    CONTAINER,
+    HOST,
+    HOST_V6,
+    OUTSIDE,
+    Network,
+    ipv6_neighbour,
+)
 from tests.system.compose.stack import Stack, copy_files
 
 pytestmark = pytest.mark.compose
@@ -253,6 +263,52 @@ def test_forwarded_headers_are_overwritten(stack: Stack) -> None:
     assert "evil" not in answer.text + str(answer.headers)
 
 
+def test_headers_with_underscores_do_not_reach_the_service(stack: Stack) -> None:
+    fields = urlencode(DUMMY)
+    forged = {
+        "X_Forwarded_For": "6.6.6.6",
+        "Content_Length": "0",
+        "Content-Length": str(len(fields)),
+    }
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = _raw(stack, "POST", "/login", fields, forged | form)
+    assert answer.status == 200
+    (address,) = stack.sql("SELECT address FROM session ORDER BY id DESC LIMIT 1")
+    assert address != "6.6.6.6"
+
+
+def test_an_absolute_address_and_the_host_header_must_name_one_host(stack: Stack) -> None:
+    for target, host, status in (
+        ("http://localhost/healthz", "localhost", 200),
+        ("http://localhost/healthz", "evil.example", 421),
+        ("http://evil.example/healthz", "localhost", 421),
+    ):
+        assert _raw(stack, "GET", target, None, {"Host": host}).status == status, (target, host)
+
+
+def test_the_log_of_nginx_shows_no_query(stack: Stack) -> None:
+    answer = Client(stack).ask("POST", "/login?code=secret", {"a": "a" * 70_000})
+    assert answer.status == 413
+    logs = stack.compose("logs", "--no-log-prefix", "nginx")
+    (line,) = (
+        line for line in (logs.stdout + logs.stderr).splitlines() if "too large body" in line
+    )
+    assert '"POST /login? HTTP/1.1"' in line
+    assert "secret" not in logs.stdout + logs.stderr
+
+
+def _raw(
+    stack: Stack, method: str, target: str, body: str | None, headers: dict[str, str]
+) -> http.client.HTTPResponse:
+    """Ask with header names and a target that urllib would put right."""
+    connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=30)
+    connection.request(method, target, body, headers)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer
+
+
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])
 def test_the_errors_of_nginx_have_the_one_shape(stack: Stack, accept: str) -> None:
     client = Client(stack)
@@ -289,6 +345,120 @@ def test_slow_clients_do_not_keep_others_waiting(stack: Stack) -> None:
     Client(stack).token()
     for connection in slow:
         connection.close()
+
+
+def test_a_flood_from_four_addresses_kills_no_worker_and_leaves_others_served(stack: Stack) -> None:
+    before = _workers(stack)
+    floods = [_flood(stack) for _ in range(4)]
+    client, expected = Client(stack), {"/healthz": 200, "/readyz": 200, "/resource": 401}
+    waits = dict.fromkeys(expected, 0.0)
+    while any(stack.inspect(flood)["State"]["Running"] for flood in floods):
+        for path, status in expected.items():
+            began = time.monotonic()
+            assert client.ask("GET", path).status == status
+            waits[path] = max(waits[path], time.monotonic() - began)
+    outcomes = [json.loads(stack.run("docker", "logs", flood).stdout) for flood in floods]
+    stack.run("docker", "rm", *floods)
+    met = {kind: sum((Counter(each[kind]) for each in outcomes), Counter()) for kind in outcomes[0]}
+    print("\n" + "\n".join(_flood_table(met, waits)))  # noqa: T201
+    assert _workers(stack) == before
+    for kind, statuses in met.items():
+        assert statuses.keys() <= {"200", "401", "408", "503", "closed"}, kind
+    assert met["get"]["200"] > 1000
+    assert max(waits.values()) < 1
+    wait_until(lambda: Client(stack).ask("POST", "/login", DUMMY).status == 200, "a login", 30)
+
+
+def _flood(stack: Stack) -> str:
+    """A container that floods nginx for a quarter of a minute from an address of its own."""
+    program = str(Path(flood.__file__).resolve())
+    network = f"--network={stack.name}_front"
+    command = ("python", "/flood.py", "nginx", "8080", "250", "14")
+    run = ("docker", "run", "-d", network, "-v", f"{program}:/flood.py:ro", "python:3.14-slim")
+    return stack.run(*run, *command).stdout.strip()
+
+
+def _workers(stack: Stack) -> set[str]:
+    """The processes of the web replicas, but those of health checks."""
+    tops = [
+        stack.run("docker", "top", replica, "-eo", "pid,args").stdout
+        for replica in stack.ids("web")
+    ]
+    return {line.split()[0] for top in tops for line in top.splitlines() if "app.server" in line}
+
+
+def _flood_table(met: dict[str, Counter[str]], waits: dict[str, float]) -> Iterator[str]:
+    yield f"{'1,000 connections':<22}{'met':<50}"
+    for kind, statuses in met.items():
+        by_status = ", ".join(f"{status}: {n:,}" for status, n in sorted(statuses.items()))
+        yield f"{kind:<22}{by_status or 'nothing':<50}"
+    for path, seconds in waits.items():
+        yield f"another client's {path:<12} {seconds:.2f} s at most"
+
+
+def test_an_ipv6_client_is_known_by_its_own_address(stack: Stack) -> None:
+    if shutil.which("ip") is None or os.geteuid() != 0:
+        missing("ip (iproute2) and the right to make network namespaces (root)")
+    port = free_port()
+    stack.run("docker", "compose", "up", "-d", "--wait", "nginx", HTTP_PORT=str(port))
+    try:
+        with ipv6_neighbour() as (neighbour, host):
+            ask = f"import urllib.request as u; print(u.urlopen('http://[{host}]:{port}/healthz').status)"
+            assert (
+                stack.run("ip", "netns", "exec", neighbour.name, "python3", "-c", ask).stdout
+                == "200\n"
+            )
+            assert _lines(stack, "nginx", f'{neighbour.address} "GET /healthz HTTP/1.1" 200')
+    finally:
+        stack.up()
+
+
+def test_a_callback_is_asked_of_one_replica_alone(stack: Stack) -> None:
+    """Two replicas that break off every request, and count them."""
+    project = f"{stack.name}-breaking"
+    stack.run("docker", "network", "create", project)
+    replica = ("docker", "run", "-d", f"--network={project}", "--network-alias=web")
+    made = [
+        stack.run(*replica, "python:3.14-slim", "python", "-uc", BREAKS_OFF).stdout.strip()
+        for _ in range(2)
+    ]
+    files = [
+        f"-v{stack.folder / name}:/etc/nginx/{target}:ro"
+        for name, target in (
+            ("nginx.conf", "nginx.conf"),
+            ("deploy/nginx", "loguserapp"),
+            ("deploy/nginx/http.conf", "servers.conf"),
+        )
+    ]
+    start = ("nginx:1.30", "sh", "/etc/nginx/loguserapp/start.sh")
+    name = f"-ePUBLIC_URL={stack.url}"
+    made.append(
+        stack.run(
+            "docker", "run", "-d", f"--network={project}", name, *files, *start
+        ).stdout.strip()
+    )
+    ask = ("curl", "-s", "-o/dev/null", "-w%{http_code}")
+    up = ("docker", "exec", made[-1], *ask, "http://localhost:8080/metrics")
+    try:
+        wait_until(lambda: stack.run(*up, check=False).stdout == "404", "nginx to serve")
+        for path, attempts in (("/healthz", {2, 3, 4}), ("/login/google/callback", {1})):
+            url = f"http://localhost:8080{path}?state=a"
+            assert stack.run("docker", "exec", made[-1], *ask, url).stdout == "502"
+            seen = "".join(stack.run("docker", "logs", each).stdout for each in made[:2])
+            assert seen.count(f"GET {path}") in attempts, path
+    finally:
+        stack.run("docker", "rm", "-f", *made)
+        stack.run("docker", "network", "rm", project)
+
+
+BREAKS_OFF = """
+import socket
+server = socket.create_server(("", 5000))
+while True:
+    connection, _ = server.accept()
+    print(connection.recv(9999).decode().split("?")[0])
+    connection.close()
+"""
 
 
 def test_https_needs_two_files_and_two_settings(stack: Stack) -> None:

@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conftest import wait_until
@@ -123,6 +125,33 @@ class Network:
         for where, name, address in ends:
             self.run(where, "ip", "addr", "add", address, "dev", name)
             self.run(where, "ip", "link", "set", name, "up")
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A namespace, and its IPv6 address."""
+
+    name: str
+    address: str
+
+
+@contextmanager
+def ipv6_neighbour() -> Iterator[tuple[Neighbour, str]]:
+    """Another machine beside this one, and the IPv6 address by which it reaches this one."""
+    neighbour, host = Neighbour(f"lua{os.getpid()}-six", "fd98::2"), "fd98::1"
+    link = f"lua{os.getpid() % 100_000}"
+    _run("ip", "netns", "add", neighbour.name)
+    try:
+        peer = ("type", "veth", "peer", "name", "eth0", "netns", neighbour.name)
+        _run("ip", "link", "add", link, *peer)
+        _run("ip", "-6", "addr", "add", f"{host}/64", "dev", link, "nodad")
+        _run("ip", "link", "set", link, "up")
+        inside = ("ip", "-n", neighbour.name)
+        _run(*inside, "-6", "addr", "add", f"{neighbour.address}/64", "dev", "eth0", "nodad")
+        _run(*inside, "link", "set", "eth0", "up")
+        yield neighbour, host
+    finally:
+        _run("ip", "netns", "del", neighbour.name)
 
 
 def _run(*command: str, stdin: str = "") -> str:
