@@ -364,7 +364,8 @@ def test_a_flood_from_four_addresses_kills_no_worker_and_leaves_others_served(st
     assert _workers(stack) == before
     for kind, statuses in met.items():
         assert statuses.keys() <= {"200", "401", "408", "503", "closed"}, kind
-    assert met["get"]["200"] > 1000
+    assert met["get"]["200"]
+    assert met["post"]["401"]
     assert max(waits.values()) < 1
     wait_until(lambda: Client(stack).ask("POST", "/login", DUMMY).status == 200, "a login", 30)
 
