@@ -46,6 +46,8 @@ def engine_options(database_url: str, threads: int) -> dict[str, Any]:
         "poolclass": CircuitBreakerPool,
         "pool_size": threads,
         "max_overflow": 2,
+        # Each statement sees the latest commit, as on SQLite; locks and row counts decide.
+        "isolation_level": "READ COMMITTED",
         "pool_timeout": _DATABASE_TIMEOUT,
         "pool_use_lifo": True,  # few connections are busy, so that few are pinged
         "pool_reset_on_return": None,  # the pool's own "reset" event rolls back where needed

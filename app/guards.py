@@ -124,7 +124,7 @@ def sign_in(grant: Grant) -> Person:
         grant.user_id,
         grant.username,
         grant.session_id,
-        int(time.time()) + settings().access_token_ttl,
+        int(grant.access_expires_at.replace(tzinfo=UTC).timestamp()),
     )
     session["person"] = astuple(who)
     g.person = who

@@ -92,4 +92,4 @@ def test_an_ordinary_answer_arrives_whole() -> None:
 
     with answering(answer) as url:
         assert [get(url) for _ in range(3)] == [b"{}"] * 3
-    assert not [t for t in threading.enumerate() if isinstance(t, threading.Timer)]
+    assert bounded._deadlines._watched == []

@@ -152,23 +152,24 @@ def is_recent(session_id: int) -> bool:
     return proven_at is not None and proven_at >= utcnow() - RECENT
 
 
-def proven_by_provider(
-    authenticated_at: datetime | None, requested_at: datetime
-) -> datetime | None:
-    """Return when a provider login proves the person to have been there, or None: it does not.
+def is_proven_by_provider(
+    authenticated_at: float | None, requested_at: float, *, begun_in_session: bool
+) -> bool:
+    """Tell whether a provider login proves the person to be there now.
 
     A provider that remembers the person answers without asking, so that only its `auth_time`
-    (OpenID Connect Core §2) tells when the person was last there. Where a provider gives none,
-    the time of our own request counts, which is weaker (docs/decisions/identities.md).
+    (OpenID Connect Core §2) tells when the person was last there. Where a provider gives none, a
+    login that a session began counts, which is weaker (docs/decisions/identities.md).
 
     Args:
-        authenticated_at: the provider's `auth_time`, UTC, or None.
-        requested_at: when the browser was sent to the provider, UTC.
+        authenticated_at: the provider's `auth_time`, Unix time, or None.
+        requested_at: when the browser was sent to the provider, Unix time.
+        begun_in_session: whether the person was logged in here then.
 
     """
     if authenticated_at is None:
-        return requested_at
-    return requested_at if authenticated_at >= requested_at - CLOCK_SKEW else None
+        return begun_in_session
+    return authenticated_at >= requested_at - CLOCK_SKEW.total_seconds()
 
 
 def _check_password(asking: Asking, password: str, stored: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, case, exists, select, update
+from sqlalchemy import ColumnElement, case, select, update
 
 from app.accounts import passwords, tokens
 from app.accounts.errors import (
@@ -67,6 +67,7 @@ class Grant:
         session_id: the login.
         access_token: good for `expires_in` seconds.
         refresh_token: exchanged once for the next pair.
+        access_expires_at: when the access token ends, UTC.
         expires_in: life of the access token in seconds.
 
     """
@@ -77,6 +78,7 @@ class Grant:
     session_id: int
     access_token: str
     refresh_token: str
+    access_expires_at: datetime
     expires_in: int
 
 
@@ -266,18 +268,21 @@ def log_out_by_refresh(token: str) -> None:
 
     """
     presented = tokens.read_refresh(token)
-    if not _log_out(Session.id == presented.session_id, Session.user_id == presented.user_id):
+    if not _log_out(presented.session_id, Session.user_id == presented.user_id):
         raise TokenRevokedError
 
 
 def log_out(session_id: int) -> int:
     """End a session and say whether it was alive: 1, or 0 where it was over already."""
-    return _log_out(Session.id == session_id)
+    return _log_out(session_id)
 
 
 def log_out_everywhere(user_id: int) -> int:
     """End all sessions of a person and say how many."""
-    return _log_out(Session.user_id == user_id)
+    ended = _end_and_commit(user_id, Session.user_id == user_id)
+    if ended.count:
+        _log.info("logout", extra={"user_id": user_id, "outcome": "success"})
+    return ended.count
 
 
 def renew(session_id: int, origin: Origin) -> Grant:
@@ -288,19 +293,14 @@ def renew(session_id: int, origin: Origin) -> Grant:
 
     """
     now = utcnow()
-    alive = (
-        Session.id == session_id,
-        Session.revoked_at.is_(None),
-        Session.expires_at > now,
-        exists().where(User.id == Session.user_id, User.disabled_at.is_(None)),
-    )
+    alive = (Session.id == session_id, Session.revoked_at.is_(None), Session.expires_at > now)
     used = _used(now, _access_end(now)) | {"last_address": origin.address[:45]}
     if not _update(used, *alive):
         db.session.rollback()
         raise TokenRevokedError
     joined = select(Session, User).join(User).where(Session.id == session_id)
     row = db.session.execute(joined).one_or_none()
-    if row is None:
+    if row is None or row.User.disabled_at is not None:  # disabled by hand: its sessions live
         db.session.rollback()
         raise TokenRevokedError
     session, user = row.Session, row.User
@@ -337,7 +337,7 @@ def revoke(user_id: int, session_id: int) -> None:
         NotFoundError: the person has no such living session.
 
     """
-    if not _log_out(Session.id == session_id, Session.user_id == user_id):
+    if not _log_out(session_id, Session.user_id == user_id):
         raise NotFoundError
 
 
@@ -458,6 +458,7 @@ def _grant(
         session_id,
         tokens.sign_access(user.id, session_id, access_expires_at),
         tokens.sign_refresh(refresh_token),
+        access_expires_at,
         settings().access_token_ttl,
     )
 
@@ -511,6 +512,7 @@ def _repeat(presented: RefreshToken, origin: Origin, access_expires_at: datetime
             return successor
     db.session.rollback()
     ended = _end_and_commit(
+        presented.user_id,
         Session.id == presented.session_id,
         Session.user_id == presented.user_id,
         Session.rotation > presented.rotation,
@@ -555,19 +557,21 @@ def _end(*where: ColumnElement[bool]) -> Ended:
     return Ended(count, [(row.id, row.access_expires_at) for row in rows])
 
 
-def _end_and_commit(*where: ColumnElement[bool]) -> Ended:
+def _end_and_commit(user_id: int | None, *where: ColumnElement[bool]) -> Ended:
+    # The account first, as every writer does: two that end sessions would else deadlock, one
+    # coming by the primary key and the other by the index of the account.
+    if user_id is not None:
+        lock_user(user_id)
     ended = _end(*where)
     db.session.commit()
     tell_worker(ended)
     return ended
 
 
-def _log_out(*where: ColumnElement[bool]) -> int:
-    owner = db.session.execute(
-        select(Session.id, Session.user_id).where(*where, Session.revoked_at.is_(None)).limit(1)
-    ).one_or_none()
-    ended = _end_and_commit(*where)
-    if ended.count and owner is not None:
-        facts = {"user_id": owner.user_id, "session_id": owner.id, "outcome": "success"}
+def _log_out(session_id: int, *where: ColumnElement[bool]) -> int:
+    owner = db.session.scalar(select(Session.user_id).where(Session.id == session_id))
+    ended = _end_and_commit(owner, Session.id == session_id, *where)
+    if ended.count:
+        facts = {"user_id": owner, "session_id": session_id, "outcome": "success"}
         _log.info("logout", extra=facts)
     return ended.count

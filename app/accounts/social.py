@@ -14,7 +14,7 @@ import logging
 import re
 import secrets
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -258,30 +258,38 @@ def named_account(identity: ExternalIdentity) -> NamedAccount | None:
     return NamedAccount(holder.id, identity.email_proven and holder.email_verified_at is None)
 
 
-def take_email(identity: ExternalIdentity) -> Visit:
+def take_email(identity: ExternalIdentity, holder_id: int) -> Visit:
     """Create an account with an e-mail that its owner has proven and its holder has not.
 
     The holder's account keeps its username and password, and loses the e-mail.
 
+    Args:
+        identity: who has proven the e-mail.
+        holder_id: the account that the person declined.
+
     Raises:
-        ConnectNeededError: the e-mail's holder has proven it, or the identity's owner has not.
+        ConnectNeededError: the e-mail is another account's by now, or proven by its holder, or the
+            identity's owner has not proven it.
         IdentityTakenError: the identity has an account already.
 
     """
-    holder = _holder(identity.email)
-    user = lock_user(holder.id) if holder and identity.email_proven else None
+
+    def take() -> None:
+        user = lock_user(holder_id) if identity.email_proven else None
+        unproven = user is not None and user.email_verified_at is None
+        if user is None or not unproven or user.email_key != lookup_key(identity.email or ""):
+            db.session.rollback()
+            raise ConnectNeededError
+        user.email = user.email_key = None
+        user.auth_epoch += 1
+        db.session.flush()
+
     if _find(identity) is not None:
         db.session.rollback()
         raise IdentityTakenError
-    unproven = user is not None and user.email_verified_at is None
-    if user is None or not unproven or user.email_key != lookup_key(identity.email or ""):
-        db.session.rollback()
-        raise ConnectNeededError
-    user.email = user.email_key = None
-    user.auth_epoch += 1
-    db.session.commit()
-    _audit("email_taken", identity, user.id)
-    return visit(identity)
+    visit = _create(identity, before=take)
+    _audit("email_taken", identity, holder_id)
+    return visit
 
 
 def is_first_visit(user_id: int) -> bool:
@@ -322,7 +330,16 @@ def complete_first_visit(asking: Asking, username: str, email: str | None = None
 
 
 def issue_code(visit: Visit, challenge: str) -> str:
-    """Make a one-time code for the front end that knows the verifier of this S256 challenge."""
+    """Make a one-time code for the front end that knows the verifier of this S256 challenge.
+
+    Raises:
+        StaleSignInError: the account has changed since the visit.
+
+    """
+    user = lock_user(visit.user_id)
+    if user is None or user.auth_epoch != visit.epoch:
+        db.session.rollback()
+        raise StaleSignInError("the account changed")
     code = one_time.issue(
         one_time.LOGIN_CODE,
         visit.user_id,
@@ -386,9 +403,17 @@ def _returned(identity: ExternalIdentity, row: Identity, user: User) -> Visit:
     return Visit(user.id, user.auth_epoch, row.id)
 
 
-def _create(identity: ExternalIdentity) -> Visit:
-    """Create an account under the first username that is free."""
+def _create(identity: ExternalIdentity, before: Callable[[], None] | None = None) -> Visit:
+    """Create an account under the first username that is free.
+
+    Args:
+        identity: whom it is for.
+        before: what else the same transaction does first.
+
+    """
     for username in islice(_usernames(identity), _TRIES):
+        if before is not None:
+            before()
         now = utcnow()
         user = User(
             username=username,
@@ -416,6 +441,9 @@ def _join(identity: ExternalIdentity, user_id: int) -> Visit:
     if user is None or user.email_key != lookup_key(identity.email or ""):
         db.session.rollback()
         raise EmailTakenError  # the account changed just now: look again
+    if _find(identity) is not None:
+        db.session.rollback()
+        raise IdentityTakenError  # a parallel visit was first: look again
     if not _may_join(identity, user):
         db.session.rollback()
         _audit("social_join", identity, user_id, "refused")

@@ -58,12 +58,14 @@ class LoginIntent:
         path: the page to go to afterwards.
         asked: the session whose account is to be changed, in place of logging in.
         client: the front end that wants a code, in place of a page.
+        began_by: the account that was logged in when the login began.
 
     """
 
     path: str = "/"
     asked: Asked | None = None
     client: Client | None = None
+    began_by: int | None = None
 
     @property
     def is_confirmation(self) -> bool:
@@ -78,6 +80,7 @@ class LoginIntent:
             stored["path"],
             Asked(**asked) if asked else None,
             Client(**client) if client else None,
+            stored.get("began_by"),
         )
 
     def to_cookie(self) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from joserfc.errors import JoseError
 from requests import RequestException, Timeout
 from urllib3.exceptions import HTTPError
 
-from app.accounts.confirmation import proven_by_provider
+from app.accounts.confirmation import CLOCK_SKEW, is_proven_by_provider
 from app.accounts.errors import (
     DeclinedError,
     ProviderBusyError,
@@ -128,7 +128,7 @@ class Provider(FlaskOAuth2App):  # type: ignore[misc]
 
         """
         kept = self.framework.take(session, request.args.get("state", ""))
-        if kept is None:
+        if kept is None or "requested_at" not in kept:  # a cookie from before an upgrade
             raise StaleSignInError("state")
         return Start(
             LoginIntent.from_cookie(kept["intent"]),
@@ -357,10 +357,17 @@ def init_app(app: Flask) -> None:
 
 
 def _proven_at(facts: dict[str, Any], start: Start) -> datetime | None:
+    """When the person proved to be there, or None."""
     told = facts.get("auth_time")
-    if not isinstance(told, int) or isinstance(told, bool):
-        return proven_by_provider(None, start.requested_at)
-    return proven_by_provider(_from_unix(told), start.requested_at)
+    if told is not None and (isinstance(told, bool) or not isinstance(told, int | float)):
+        raise ProviderFaultError("auth_time")
+    if told is not None and not told <= time.time() + CLOCK_SKEW.total_seconds():
+        raise ProviderFaultError("auth_time")  # of the future, or not a number
+    intent = start.intent
+    begun_in_session = intent.asked is not None or intent.began_by is not None
+    requested_at = start.requested_at.replace(tzinfo=UTC).timestamp()
+    proven = is_proven_by_provider(told, requested_at, begun_in_session=begun_in_session)
+    return start.requested_at if proven else None
 
 
 def _from_unix(seconds: int) -> datetime:

@@ -126,7 +126,7 @@ def decline_to_connect() -> AnyResponse:
     """Go on with an own account: the one that has the e-mail never proved it."""
     _refuse_programs()
     pending = _pending()
-    visit = social.take_email(pending.identity)
+    visit = social.take_email(pending.identity, pending.user_id)
     session.pop("pending")
     return _logged_in(visit, pending.proven_at, pending.intent)
 
@@ -265,7 +265,9 @@ def _logged_in(visit: Visit, proven_at: datetime | None, intent: LoginIntent) ->
         code = social.issue_code(visit, intent.client.challenge)
         address = _address(intent.client, code=code)
         return redirect(address, 303) if request.method == "GET" else _go_to(address)
-    sign_in(social.open_session(visit, origin(), proven_at))
+    # Another account's login proves nothing of the person who began it.
+    own = intent.began_by in {None, visit.user_id}
+    sign_in(social.open_session(visit, origin(), proven_at if own else None))
     if visit.created:
         return redirect(f"/welcome?{urlencode({'next': intent.path})}", 303)
     if visit.password_removed:
@@ -310,7 +312,8 @@ def _intent() -> LoginIntent:
     """What a browser wants to log in for: a page here, or a front end that is known here."""
     arguments = request.args
     if "redirect_uri" not in arguments:
-        return LoginIntent(_path(arguments.get("next")))
+        who = person()
+        return LoginIntent(_path(arguments.get("next")), began_by=who.id if who else None)
     if arguments["redirect_uri"] not in settings().client_redirect_urls:
         raise BadRequest("redirect_uri is not among the CLIENT_REDIRECT_URLS of this service.")
     challenge = arguments.get("code_challenge", "")
@@ -326,13 +329,16 @@ def _pending() -> Pending:
     stored = session.get("pending")
     if stored is None or stored["until"] < time.time():
         raise StaleSignInError("pending")
-    proven_at = stored["proven_at"]
-    return Pending(
-        ExternalIdentity(**stored["identity"]),
-        stored["user_id"],
-        LoginIntent.from_cookie(stored["intent"]),
-        datetime.fromisoformat(proven_at) if proven_at else None,
-    )
+    try:
+        proven_at = stored["proven_at"]
+        return Pending(
+            ExternalIdentity(**stored["identity"]),
+            stored["user_id"],
+            LoginIntent.from_cookie(stored["intent"]),
+            datetime.fromisoformat(proven_at) if proven_at else None,
+        )
+    except (KeyError, TypeError):  # a cookie from before an upgrade
+        raise StaleSignInError("pending") from None
 
 
 def _named(pending: Pending) -> dict[str, Any]:

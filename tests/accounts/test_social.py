@@ -13,7 +13,8 @@ import pytest
 from flask import Flask
 from sqlalchemy.exc import IntegrityError
 
-from app.accounts import confirmation, one_time, registration, sessions, social, users
+from app import housekeeping
+from app.accounts import confirmation, registration, sessions, social, users
 from app.accounts.confirmation import Asking
 from app.accounts.errors import (
     ConnectNeededError,
@@ -268,7 +269,7 @@ def test_a_second_subject_of_an_issuer_is_a_second_person(database_url: str) -> 
     with pytest.raises(ConnectNeededError):
         social.visit(second)
     with pytest.raises(ConnectNeededError):
-        social.take_email(second)  # the holder has proven the e-mail
+        social.take_email(second, owner.user_id)  # the holder has proven the e-mail
     assert epoch(database_url, owner.user_id) == 0
     assert sessions.check(owner.access_token)
     assert len(own(owner.user_id)) == 1
@@ -335,7 +336,7 @@ def test_the_proven_owner_takes_the_email_from_an_unproven_holder(
     holder_id = local("squatter")
     holder = by_password("squatter")
     assert social.named_account(SARI) == social.NamedAccount(holder_id, can_decline=True)
-    taken = social.take_email(SARI)
+    taken = social.take_email(SARI, holder_id)
     assert taken.created
     assert taken.user_id != holder_id
     assert users.profile(taken.user_id).email == "sari@example.com"
@@ -354,7 +355,7 @@ def test_a_proven_holder_is_not_robbed() -> None:
     for other in (SARI_ELSEWHERE, replace(SARI, subject="2002")):
         assert social.named_account(other) == social.NamedAccount(owner.user_id, can_decline=False)
         with pytest.raises(ConnectNeededError):
-            social.take_email(other)
+            social.take_email(other, owner.user_id)
     assert users.profile(owner.user_id).email == "sari@example.com"
 
 
@@ -364,7 +365,7 @@ def test_a_provider_that_is_not_authoritative_takes_no_email(provider: str) -> N
     claimed = person(provider, "5", email="sari@example.com")
     assert social.named_account(claimed) == social.NamedAccount(holder_id, can_decline=False)
     with pytest.raises(ConnectNeededError):
-        social.take_email(claimed)
+        social.take_email(claimed, holder_id)
     assert users.profile(holder_id).email == "sari@example.com"
 
 
@@ -372,7 +373,7 @@ def test_an_identity_that_has_an_account_takes_no_email() -> None:
     holder_id = local()
     connect(by_password(), SARI)
     with pytest.raises(IdentityTakenError):
-        social.take_email(SARI)
+        social.take_email(SARI, holder_id)
     assert users.profile(holder_id).email == "sari@example.com"
 
 
@@ -380,7 +381,16 @@ def test_nobody_is_named_where_nobody_has_the_email() -> None:
     assert social.named_account(SARI) is None
     assert social.named_account(person()) is None
     with pytest.raises(ConnectNeededError):
-        social.take_email(SARI)
+        social.take_email(SARI, 1)
+
+
+def test_an_email_is_taken_from_the_declined_account_alone() -> None:
+    declined = local("squatter")
+    registration.change_profile(by_password("squatter"), PASSWORD, email="other@example.com")
+    holder_id = local("another")
+    with pytest.raises(ConnectNeededError):
+        social.take_email(SARI, declined)
+    assert users.profile(holder_id).email == "sari@example.com"
 
 
 # --- first visits --------------------------------------------------------------------------------
@@ -709,12 +719,18 @@ def test_a_proof_counts_in_its_session_and_for_its_account_alone() -> None:
 @pytest.mark.parametrize(
     ("seconds_before", "counts"), [(5 * 3600, False), (61, False), (60, True), (0, True)]
 )
-def test_the_providers_time_decides_what_is_proven(seconds_before: int, counts: bool) -> None:
-    requested_at = utcnow()
-    told = requested_at - timedelta(seconds=seconds_before)
-    proven = confirmation.proven_by_provider(told, requested_at)
-    assert proven == (requested_at if counts else None)
-    assert confirmation.proven_by_provider(None, requested_at) == requested_at
+@pytest.mark.parametrize("begun_in_session", [True, False])
+def test_the_providers_time_decides_what_is_proven(
+    seconds_before: int, counts: bool, begun_in_session: bool
+) -> None:
+    assert counts == confirmation.is_proven_by_provider(
+        1_000_000.5 - seconds_before, 1_000_000.5, begun_in_session=begun_in_session
+    )
+
+
+def test_without_a_time_only_a_login_that_a_session_began_is_a_proof() -> None:
+    assert confirmation.is_proven_by_provider(None, 1_000_000, begun_in_session=True)
+    assert not confirmation.is_proven_by_provider(None, 1_000_000, begun_in_session=False)
 
 
 # --- races ---------------------------------------------------------------------------------------
@@ -866,7 +882,7 @@ def test_a_code_ends_after_a_minute(database_url: str) -> None:
         social.redeem_code(code, VERIFIER, HERE)
     code_for(visit)
     execute(database_url, "UPDATE one_time SET expires_at = '2026-01-01'")
-    one_time.purge()
+    housekeeping.purge()
     assert select(database_url, "SELECT count(*) FROM one_time") == [(0,)]
 
 
