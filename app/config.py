@@ -54,7 +54,8 @@ class Config:
     session_max_age: int = 7_776_000
     bcrypt_log_rounds: int = 12
     ratelimit_enabled: bool = True
-    ratelimit_storage_uri: str = "database://"
+    ratelimit_storage_uri: str = field(default="database://", repr=False)
+    registration: str = "open"
     google_client_id: str = ""
     google_client_secret: str = field(default="", repr=False)
     google_discovery_url: str = f"https://accounts.google.com{DISCOVERY}"
@@ -91,6 +92,8 @@ class Config:
                 f"BCRYPT_LOG_ROUNDS is {self.bcrypt_log_rounds}: "
                 f"it must be at least {MIN_BCRYPT_ROUNDS} outside tests."
             )
+        if self.registration not in {"open", "closed"}:
+            raise ConfigError("REGISTRATION must be open or closed.")
         put(self, "facebook_authorize_url", self.facebook_authorize_url or _dialog_url(self))
         _check_social(self)
 
@@ -148,7 +151,7 @@ _SETTINGS = [name.upper() for name in Config.__dataclass_fields__ if name != "te
 # A variable that begins like one of our settings can only be a misspelt one.
 _FAMILIES = (
     "ACCESS_TOKEN_", "REFRESH_TOKEN_", "SESSION_MAX_", "BCRYPT_", "TRUSTED_PROX",
-    "TRUSTED_BACKEND", "RATELIMIT_",
+    "TRUSTED_BACKEND", "RATELIMIT_", "REGISTRATION",
     "GOOGLE_CLIENT_", "GOOGLE_DISCOVERY_", "FACEBOOK_CLIENT_", "FACEBOOK_GRAPH_",
     "FACEBOOK_AUTHORIZE_", "OIDC_", "CLIENT_REDIRECT_", "SOCIAL_DEMO",
 )  # fmt: skip

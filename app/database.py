@@ -6,14 +6,23 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import CursorResult, Executable, UniqueConstraint, select
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Executable,
+    UniqueConstraint,
+    delete,
+    select,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.extensions import db
 from app.models import Base, User
 
 T = TypeVar("T")
 
+BATCH_ROWS = 1000
 _MYSQL_DUPLICATE_ENTRY = 1062  # ER_DUP_ENTRY
 
 
@@ -27,6 +36,30 @@ def updated_rows(statement: Executable) -> int:
 def updated_one(statement: Executable) -> bool:
     """Execute a conditional UPDATE or DELETE and tell whether it matched its one row."""
     return updated_rows(statement) == 1
+
+
+def delete_in_batches(key: InstrumentedAttribute[Any], *where: ColumnElement[bool]) -> int:
+    """Delete rows, `BATCH_ROWS` in a transaction, and return how many.
+
+    One pass over the table in the order of its primary key. Each transaction locks only rows that
+    it deletes, and for milliseconds, so that requests in between do not wait.
+
+    Args:
+        key: the primary key.
+        where: which rows.
+
+    """
+    count, last = 0, None
+    while True:
+        found = select(key).where(*where).order_by(key).limit(BATCH_ROWS)
+        keys = db.session.scalars(found if last is None else found.where(key > last)).all()
+        db.session.rollback()
+        if not keys:
+            return count
+        # The condition once more: a counter may have begun again meanwhile.
+        count += updated_rows(delete(key.class_).where(key.in_(keys), *where))
+        db.session.commit()
+        last = keys[-1]
 
 
 def lock_user(user_id: int) -> User | None:

@@ -31,6 +31,7 @@ _STATUS = {
     "token_revoked": 401,
     "wrong_password": 403,
     "account_disabled": 403,
+    "registration_closed": 403,
     "reauthentication_required": 403,
     "provider_declined": 403,
     "not_found": 404,
@@ -63,6 +64,7 @@ _CODES = {
 }
 _DETAILS = {
     404: "There is nothing at this address. Check it, or begin at the home page.",
+    403: "Another site's page sent this. Send it from a page of this service.",
     408: "The request took too long to arrive. Send it again.",
     413: "The request is too large. Send at most 64 KiB.",
     500: "Something broke on our side. It has been noted; try again, or tell whoever runs this.",

@@ -94,7 +94,7 @@ class Fields(FlaskForm):  # type: ignore[misc]
         """Put a refusal where the page shows it: beside its fields, or above them all."""
         for name, messages in error.errors.items():
             if name in self:
-                self[name].errors = messages
+                self[name].errors = [*messages, error.advice] if error.advice else messages
         if not error.errors:
             self.form_errors = [f"{error.detail}. {error.advice}" if error.advice else error.detail]
 

@@ -11,12 +11,15 @@ from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from flask import Flask, g, redirect, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from flask.wrappers import Request
 from flask.wrappers import Response as FlaskResponse
+from werkzeug.exceptions import Forbidden
 
+from app import known_browser
 from app.accounts import sessions, tokens
 from app.accounts.confirmation import Asking
 from app.accounts.errors import TokenInvalidError, TokenMissingError, TokenRevokedError
@@ -29,6 +32,7 @@ from app.negotiation import has_session, is_browser, origin
 
 View = TypeVar("View", bound=Callable[..., Any])
 _SAFE = {"GET", "HEAD", "OPTIONS"}
+_FOREIGN = {"cross-site", "same-site"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,7 @@ def sign_in(grant: Grant) -> Person:
     )
     session["person"] = astuple(who)
     g.person = who
+    known_browser.remember(who.id)
     return who
 
 
@@ -159,7 +164,8 @@ def init_app(app: Flask) -> None:
     )
     app.session_interface = BrowserSessions()
     app.before_request(_refuse_forged_forms)
-    app.context_processor(lambda: {"person": person()})
+    closed = config.registration == "closed"
+    app.context_processor(lambda: {"person": person(), "registration_closed": closed})
 
 
 def demand_marks(app: Flask) -> None:
@@ -185,9 +191,21 @@ class BrowserSessions(SecureCookieSessionInterface):
 def _refuse_forged_forms() -> None:
     if request.routing_exception is not None:
         return  # there is nothing to forge at this address: it is answered with 404 or 405
-    if request.method not in _SAFE and is_browser():
+    if request.method in _SAFE:
+        return
+    # Another site's page must not use up what its visitor's address may try.
+    if request.headers.get("Sec-Fetch-Site") in _FOREIGN and not _is_client():
+        raise Forbidden
+    if is_browser():
         request.get_data()  # kept, since looking for the token below would use the body up
         csrf.protect()
+
+
+def _is_client() -> bool:
+    """Whether the page that asks is a front end's that the settings name, and asks the API."""
+    urls = map(urlsplit, settings().client_redirect_urls)
+    origins = {f"{url.scheme}://{url.netloc}" for url in urls}
+    return request.path.startswith("/api/") and request.headers.get("Origin") in origins
 
 
 def _person() -> Person | None:

@@ -18,19 +18,16 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from flask import Flask
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.orm import InstrumentedAttribute
 
-from app.database import updated_one, updated_rows
+from app.database import delete_in_batches, updated_one
 from app.extensions import db
 from app.models import Counter, Lease, OneTime, Session, utcnow
 
 INTERVAL = timedelta(hours=1)
 # For how long an ended session stays in its table.
 KEEP_SESSIONS = timedelta(days=30)
-# Rows a transaction: a batch holds its locks for milliseconds.
-BATCH = 1000
 _LOOK_EVERY = 60.0
 _JOB = "housekeeping"
 
@@ -46,9 +43,9 @@ def purge(keep_sessions: timedelta = KEEP_SESSIONS) -> dict[str, int]:
     before = now - keep_sessions
     over = (Session.revoked_at < before) | (Session.expires_at < before)
     return {
-        "session": _delete(Session.id, over & (Session.access_expires_at < now)),
-        "one_time": _delete(OneTime.id, OneTime.expires_at <= now),
-        "counter": _delete(Counter.name, Counter.expires_at <= now),
+        "session": delete_in_batches(Session.id, over & (Session.access_expires_at < now)),
+        "one_time": delete_in_batches(OneTime.id, OneTime.expires_at <= now),
+        "counter": delete_in_batches(Counter.name, Counter.expires_at <= now),
     }
 
 
@@ -124,18 +121,3 @@ def _database_failures() -> Iterator[None]:
         yield
     except SQLAlchemyError:
         _log.warning("rows.purge_failed", extra={"outcome": "failure"})
-
-
-def _delete(
-    key: InstrumentedAttribute[int] | InstrumentedAttribute[str], over: ColumnElement[bool]
-) -> int:
-    """Delete the rows that meet a condition, a batch a transaction."""
-    total = 0
-    while True:
-        batch = db.session.scalars(select(key).where(over).limit(BATCH)).all()
-        if not batch:
-            db.session.rollback()
-            return total
-        # The condition once more: a counter may have begun again meanwhile.
-        total += updated_rows(delete(key.class_).where(key.in_(batch), over))
-        db.session.commit()

@@ -14,6 +14,7 @@ from flask import (
     request,
 )
 
+from app import known_browser
 from app.accounts.hashing import Turn
 from app.accounts.sessions import Origin
 from app.accounts.users import Profile
@@ -50,7 +51,10 @@ def has_session() -> bool:
 
 def origin() -> Origin:
     """Where the request comes from; forwarded addresses only from trusted proxies."""
-    return Origin(request.remote_addr or "", request.user_agent.string)
+    address, program = request.remote_addr or "", request.user_agent.string
+    if is_browser():
+        return Origin(address, program, known_browser.id_for)
+    return Origin(address, program)
 
 
 def turn(account: str) -> Turn:

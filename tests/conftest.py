@@ -221,7 +221,8 @@ def select(url: str, query: str) -> list[tuple[Any, ...]]:
 
 
 def empty_tables(url: str) -> None:
-    execute(url, "DELETE FROM session", "DELETE FROM user")
+    tables = ("session", "user", "counter", "lease")
+    execute(url, *(f"DELETE FROM {table}" for table in tables))
 
 
 def stored_rows(url: str) -> int:

@@ -10,7 +10,7 @@ from threading import Barrier
 import pytest
 from flask import Flask
 
-from app import housekeeping
+from app import database, housekeeping
 from app.accounts import registration, sessions
 from app.accounts.sessions import Origin
 from app.extensions import db
@@ -69,7 +69,7 @@ def test_what_is_over_goes_and_what_counts_stays(app: Flask, database_url: str) 
 def test_many_rows_go_in_batches(
     app: Flask, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(housekeeping, "BATCH", 100)
+    monkeypatch.setattr(database, "BATCH_ROWS", 100)
     db.session.add_all([one_time(number, PAST) for number in range(250)])
     db.session.commit()
     assert housekeeping.purge()["one_time"] == 250

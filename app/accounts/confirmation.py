@@ -21,7 +21,7 @@ from app.accounts.errors import (
     WrongPasswordError,
 )
 from app.accounts.hashing import Turn
-from app.accounts.limits import Guess
+from app.accounts.limits import ConfirmationGuess
 from app.database import lock_user, release_connection, updated_one
 from app.extensions import db
 from app.models import Session, User, utcnow
@@ -173,13 +173,12 @@ def is_proven_by_provider(
 
 
 def _check_password(asking: Asking, password: str, stored: str) -> None:
-    guess = Guess(asking.user_id, f"session {asking.session_id}", lambda: True)
+    guess = ConfirmationGuess(asking.session_id)
     guess.allow()
     if not passwords.verify(password, stored, asking.turn):
         facts = {"user_id": asking.user_id, "session_id": asking.session_id, "outcome": "failure"}
         _log.warning("password", extra=facts)
-        guess.count_wrong()
-        raise WrongPasswordError
+        raise WrongPasswordError(guess.count_failure())
     guess.allow()
     record_proof(asking.session_id, utcnow())
     db.session.commit()

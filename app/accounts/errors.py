@@ -25,6 +25,16 @@ class AccountError(Exception):
         self.errors = errors or {}
 
 
+def _warning(tries_left: int | None) -> str:
+    """What a page says before the last tries; programs are told nothing of it."""
+    warnings = {
+        2: "Two more tries, then wait 15 minutes.",
+        1: "One more try, then wait 15 minutes.",
+        0: "That was the last try: wait 15 minutes.",
+    }
+    return warnings.get(tries_left, "") if tries_left is not None else ""
+
+
 class UsernameTakenError(AccountError):
     """Another account has this username, in this or another spelling of its case."""
 
@@ -52,6 +62,10 @@ class InvalidCredentialsError(AccountError):
     detail = "Invalid credentials"
     advice = "Check the username and the password, and try again."
 
+    def __init__(self, tries_left: int | None = None) -> None:
+        super().__init__()
+        self.advice = f"{self.advice} {_warning(tries_left)}".rstrip()
+
 
 class WrongPasswordError(AccountError):
     """The signed-in person did not prove to know the current password."""
@@ -59,8 +73,9 @@ class WrongPasswordError(AccountError):
     code = "wrong_password"
     detail = "That is not your current password. Try again."
 
-    def __init__(self) -> None:
+    def __init__(self, tries_left: int | None = None) -> None:
         super().__init__({"current_password": [self.detail]})
+        self.advice = _warning(tries_left)
 
 
 class NotFoundError(AccountError):
@@ -204,6 +219,17 @@ class InvalidGrantError(AccountError):
 
     code = "invalid_grant"
     detail = "This code is not good, or not good any more. Start the sign-in again."
+
+
+class UnknownCodeError(InvalidGrantError):
+    """A one-time code that is not in the table: made up, or used before."""
+
+
+class RegistrationClosedError(AccountError):
+    """REGISTRATION=closed: only the command line creates accounts."""
+
+    code = "registration_closed"
+    detail = "New accounts are not open here. Ask whoever runs this service for one."
 
 
 class ProviderError(AccountError):

@@ -14,6 +14,7 @@ from datetime import timedelta
 from flask import Flask, current_app
 from sqlalchemy import delete, select
 
+from app.accounts.errors import UnknownCodeError
 from app.database import updated_one
 from app.extensions import db
 from app.models import OneTime, utcnow
@@ -77,16 +78,22 @@ def issue(
 
 
 def consume(purpose: str, secret: str) -> Consumed | None:
-    """Use a secret up and return what it stood for, or None: unknown, expired or used already.
+    """Use a secret up and return what it stood for, or None: expired, or used at this moment.
 
     The deletion is committed, whatever the caller decides next.
+
+    Raises:
+        UnknownCodeError: there is no such secret, or no more.
+
     """
     mine = (OneTime.purpose == purpose) & (OneTime.secret_hash == _hash(purpose, secret))
     found = db.session.scalar(select(OneTime).where(mine))
     # Of several requests at once, one deletes the row.
     used = updated_one(delete(OneTime).where(mine))
     db.session.commit()
-    if found is None or not used or found.user_id is None or found.expires_at <= utcnow():
+    if found is None:
+        raise UnknownCodeError
+    if not used or found.user_id is None or found.expires_at <= utcnow():
         return None
     return Consumed(found.user_id, found.subject, found.epoch, found.challenge)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from app.accounts.errors import (
     TokenRevokedError,
 )
 from app.accounts.hashing import Turn
-from app.accounts.limits import Guess
+from app.accounts.limits import LoginGuess
 from app.accounts.revocation import revocations
 from app.accounts.tokens import AccessToken, RefreshToken
 from app.accounts.users import find_by_name
@@ -48,12 +48,24 @@ MAX_SESSIONS = 100
 _log = logging.getLogger("loguserapp.audit")
 
 
+def _no_browser(_user_id: int) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a login comes from, as its owner will recognise it in a list."""
+    """Where a login comes from, as its owner will recognise it in a list.
+
+    Attributes:
+        address: the client's.
+        user_agent: what the client's program calls itself.
+        known_browser: the browser's id, if an account has logged in there before, else None.
+
+    """
 
     address: str
     user_agent: str
+    known_browser: Callable[[int], str | None] = _no_browser
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +133,12 @@ def log_in(name: str, password: str, origin: Origin) -> Grant:
     user = find_by_name(name)
     stored = user.password if user else None
     release_connection()
-    guess = Guess(user.id if user else name, origin.address, lambda: _knows(user, origin.address))
+    guess = LoginGuess(
+        user.id if user else name,
+        origin.address,
+        origin.known_browser(user.id if user else 0),
+        lambda: _knows(user, origin.address),
+    )
     guess.allow()
     turn = Turn(origin.address, str(user.id) if user else lookup_key(name))
     good = passwords.verify(password, stored, turn)
@@ -366,16 +383,15 @@ def tell_worker(ended: Ended) -> None:
         revocations().add(session_id, access_expires_at)
 
 
-def _refused_login(guess: Guess, user: User | None) -> InvalidCredentialsError:
+def _refused_login(guess: LoginGuess, user: User | None) -> InvalidCredentialsError:
     _log.warning("login", extra={"user_id": user and user.id, "outcome": "failure"})
-    guess.count_wrong()
-    return InvalidCredentialsError()
+    return InvalidCredentialsError(guess.count_failure())
 
 
 def _knows(user: User | None, address: str) -> bool:
     """Tell whether somebody has logged in to this account from this network before."""
     before = select(Session.id).where(
-        Session.user_id == (user and user.id), Session.network == network(address)
+        Session.user_id == (user.id if user else 0), Session.network == network(address)
     )
     found = db.session.scalar(before.limit(1)) is not None
     release_connection()

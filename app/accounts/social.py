@@ -34,10 +34,11 @@ from app.accounts.errors import (
     ReauthenticationRequiredError,
     SessionRefusedError,
     StaleSignInError,
+    UnknownCodeError,
     UsernameTakenError,
 )
 from app.accounts.sessions import Grant, Origin
-from app.accounts.users import Profile, commit_unique, flush_unique
+from app.accounts.users import Profile, commit_unique, flush_unique, refuse_if_closed
 from app.config import settings
 from app.database import lock_user, updated_one
 from app.extensions import db
@@ -127,6 +128,7 @@ def visit(identity: ExternalIdentity) -> Visit:
     Raises:
         ConnectNeededError: the e-mail has an account that must not be joined without asking.
         DisabledError: the account is disabled.
+        RegistrationClosedError: it would create an account.
 
     """
     try:
@@ -255,7 +257,8 @@ def named_account(identity: ExternalIdentity) -> NamedAccount | None:
     db.session.rollback()
     if holder is None:
         return None
-    return NamedAccount(holder.id, identity.email_proven and holder.email_verified_at is None)
+    can_decline = identity.email_proven and holder.email_verified_at is None
+    return NamedAccount(holder.id, can_decline and settings().registration == "open")
 
 
 def take_email(identity: ExternalIdentity, holder_id: int) -> Visit:
@@ -273,6 +276,7 @@ def take_email(identity: ExternalIdentity, holder_id: int) -> Visit:
         IdentityTakenError: the identity has an account already.
 
     """
+    refuse_if_closed()
 
     def take() -> None:
         user = lock_user(holder_id) if identity.email_proven else None
@@ -356,11 +360,16 @@ def redeem_code(code: str, verifier: str, origin: Origin) -> Grant:
     """Open a session for the person of a one-time code, which is used up by any answer.
 
     Raises:
-        InvalidGrantError: the code is unknown, used or expired, the verifier is another one, or
-            the account or its identity has changed since.
+        UnknownCodeError: the code is unknown or used.
+        InvalidGrantError: it is expired, the verifier is another one, or the account or its
+            identity has changed since.
 
     """
-    consumed = one_time.consume(one_time.LOGIN_CODE, code)
+    try:
+        consumed = one_time.consume(one_time.LOGIN_CODE, code)
+    except UnknownCodeError:
+        _log.warning("social_code", extra={"user_id": None, "outcome": "refused"})
+        raise
     if consumed is None or not hmac.compare_digest(consumed.challenge or "", s256(verifier)):
         _log.warning(
             "social_code", extra={"user_id": consumed and consumed.user_id, "outcome": "refused"}
@@ -411,6 +420,7 @@ def _create(identity: ExternalIdentity, before: Callable[[], None] | None = None
         before: what else the same transaction does first.
 
     """
+    refuse_if_closed()
     for username in islice(_usernames(identity), _TRIES):
         if before is not None:
             before()

@@ -16,8 +16,10 @@ from app.accounts.errors import (
     EmailTakenError,
     IdentityTakenError,
     NotFoundError,
+    RegistrationClosedError,
     UsernameTakenError,
 )
+from app.config import settings
 from app.database import violated_unique
 from app.extensions import db
 from app.models import User, lookup_key
@@ -42,6 +44,17 @@ class Account:
     email: str | None
     created_at: datetime | None
     disabled_at: datetime | None
+
+
+def refuse_if_closed() -> None:
+    """Refuse a new account where REGISTRATION is closed; the command line does not ask.
+
+    Raises:
+        RegistrationClosedError: it is.
+
+    """
+    if settings().registration == "closed":
+        raise RegistrationClosedError
 
 
 def list_all() -> list[Account]:

@@ -54,6 +54,7 @@ _TOKEN_WORDS = {
 @public
 def register() -> Response:
     """Make an account."""
+    users.refuse_if_closed()
     fields = read(RegistrationForm).values()
     limits.count_registration(origin().address)
     return registered(registration.register(**fields, turn=turn(fields["username"])))
@@ -64,7 +65,6 @@ def register() -> Response:
 def log_in() -> Response:
     """Open a session and hand out its pair of tokens."""
     fields = read(LoginForm).values()
-    limits.count_token_call(origin().address)
     grant = sessions.log_in(fields["username"], fields["password"], origin())
     return data({"refresh": grant.refresh_token, "access": grant.access_token})
 
@@ -74,8 +74,8 @@ def log_in() -> Response:
 def exchange_code() -> Response:
     """Exchange the one-time code of a social sign-in for the pair that logging in gives."""
     fields = read(SocialCodeForm).values()
-    limits.count_token_call(origin().address)
-    grant = social.redeem_code(fields["code"], fields["code_verifier"], origin())
+    with limits.counting_bad_tokens(origin().address):
+        grant = social.redeem_code(fields["code"], fields["code_verifier"], origin())
     return data({"refresh": grant.refresh_token, "access": grant.access_token})
 
 
@@ -84,8 +84,8 @@ def exchange_code() -> Response:
 def refresh() -> Response:
     """Exchange a refresh token for the next pair."""
     token = read(RefreshForm).values()["refresh"]
-    limits.count_token_call(origin().address)
-    pair = sessions.refresh(token, origin())
+    with limits.counting_bad_tokens(origin().address):
+        pair = sessions.refresh(token, origin())
     return data({"access": pair.access_token, "refresh": pair.refresh_token})
 
 
@@ -94,8 +94,8 @@ def refresh() -> Response:
 def verify() -> Response:
     """Tell whether a token of either kind is good."""
     token = read(VerifyForm).values()["token"]
-    limits.count_token_call(origin().address)
-    sessions.verify(token, origin())
+    with limits.counting_bad_tokens(origin().address):
+        sessions.verify(token, origin())
     return data({})
 
 
@@ -104,8 +104,8 @@ def verify() -> Response:
 def log_out() -> Response:
     """End the session of a refresh token, its access tokens included."""
     token = read(LogoutForm).token()
-    limits.count_token_call(origin().address)
-    sessions.log_out_by_refresh(token)
+    with limits.counting_bad_tokens(origin().address):
+        sessions.log_out_by_refresh(token)
     return data({})
 
 

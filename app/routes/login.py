@@ -8,7 +8,7 @@ from flask import Blueprint, redirect, request
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.accounts import limits, sessions
+from app.accounts import sessions
 from app.accounts.errors import AccountError
 from app.config import settings
 from app.errors import refused
@@ -39,7 +39,6 @@ def login() -> AnyResponse:
     onward = local_path(request.form.get("next")) if is_browser() else "/"
     try:
         fields = form.values()
-        limits.count_token_call(origin().address)
         grant = sessions.log_in(fields["username"], fields["password"], origin())
     except AccountError as error:
         return refused(error, "login.html", form, **_context(onward))

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, flash, redirect
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.accounts import limits, registration
+from app.accounts import limits, registration, users
 from app.accounts.errors import AccountError
 from app.errors import refused
 from app.forms import RegistrationForm, read
@@ -31,6 +31,7 @@ def register() -> AnyResponse:
     """Make an account."""
     form = read(RegistrationForm)
     try:
+        users.refuse_if_closed()
         fields = form.values()
         limits.count_registration(origin().address)
         profile = registration.register(**fields, turn=turn(fields["username"]))

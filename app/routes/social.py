@@ -28,6 +28,7 @@ from app.accounts.errors import (
     ProviderError,
     ProviderTimeoutError,
     ReauthenticationRequiredError,
+    RegistrationClosedError,
     StaleSignInError,
 )
 from app.accounts.sessions import Grant
@@ -104,7 +105,6 @@ def log_in_and_connect() -> AnyResponse:
     form = read(LoginForm)
     try:
         fields = form.values()
-        limits.count_token_call(origin().address)
         grant = sessions.log_in(fields["username"], fields["password"], origin())
         visit = _connected(pending, grant)
     except AccountError as error:
@@ -377,7 +377,7 @@ def _address(client: Client, **answer: str) -> str:
 
 def _oauth_error(error: AccountError) -> str:
     """What a front end is told (RFC 6749 §4.1.2.1)."""
-    if isinstance(error, DeclinedError | DisabledError):
+    if isinstance(error, DeclinedError | DisabledError | RegistrationClosedError):
         return "access_denied"
     if isinstance(error, ProviderTimeoutError | ProviderBusyError):
         return "temporarily_unavailable"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.conftest import BROWSER, DUMMY, assert_problem, bearer, execute
+from app.config import ConfigError
+from tests.browsing import Browser
+from tests.conftest import BROWSER, DUMMY, assert_problem, bearer, execute, select
 from tests.http import once
 
 MINUTE, HOUR = 60, 3600
@@ -104,16 +107,110 @@ def test_an_address_makes_sixty_accounts_an_hour(client: FlaskClient) -> None:
     assert register(60, "192.0.2.2").status_code == 201
 
 
-def test_an_address_makes_sixty_token_calls_a_minute(client: FlaskClient) -> None:
-    def verify(address: str):
-        return client.post(
-            "/api/auth/token/verify/", data={"token": "x"}, headers={"X-Forwarded-For": address}
-        )
+def test_only_tokens_that_are_not_ours_count(client: FlaskClient, tokens: dict[str, Any]) -> None:
+    def verify(address: str, token: str = "x"):
+        headers = {"X-Forwarded-For": address}
+        return client.post("/api/auth/token/verify/", data={"token": token}, headers=headers)
 
-    answers = [verify("2001:db8::1").status_code for _ in range(60)]
-    assert answers == [401] * 60
+    good = tokens["refresh_token"]
+    assert {verify("2001:db8::1", good).status_code for _ in range(61)} == {200}
+    assert [verify("2001:db8::1").status_code for _ in range(60)] == [401] * 60
     refused_for(verify("2001:db8::2"), MINUTE)  # the same subscriber's network
     assert verify("2001:db8:0:1::1").status_code == 401
+    assert verify("2001:db8::1", good).status_code == 200
+
+
+def test_revoked_tokens_and_the_other_type_do_not_count(
+    client: FlaskClient, tokens: dict[str, Any], database_url: str
+) -> None:
+    refresh = {"refresh": tokens["refresh_token"]}
+    assert client.post("/api/auth/logout/", data=refresh).status_code == 200
+    for body in (refresh, {"refresh": tokens["access_token"]}):
+        answers = {
+            client.post("/api/auth/token/refresh/", data=body).status_code for _ in range(61)
+        }
+        assert answers == {401}
+    assert select(database_url, "SELECT name FROM counter WHERE name LIKE '%token%'") == []
+
+
+def test_an_address_fails_a_hundred_times_over_all_accounts(
+    client: FlaskClient, dummy: dict[str, str]
+) -> None:
+    home = "198.51.100.7"
+    assert guess(client, home, **DUMMY).status_code == 200
+    names = [f"name{n}" for n in range(100)]
+    assert {guess(client, home, username=name).status_code for name in names} == {401}
+    refused_for(guess(client, home, username="another"), 15 * MINUTE)
+    assert guess(client, home, **DUMMY).status_code == 200
+    assert guess(client, "198.51.100.8", username="another").status_code == 401
+
+
+def test_trusted_backends_are_not_counted_by_address_but_accounts_are(
+    make_app: Callable[..., Flask], dummy: dict[str, str]
+) -> None:
+    client = make_app(
+        ratelimit_enabled=True, trusted_proxies=1, trusted_backends=(ip_network("10.0.0.0/24"),)
+    ).test_client()
+    assert [guess(client, "10.0.0.5").status_code for _ in range(51)] == [401] * 50 + [429]
+    names = [f"name{n}" for n in range(101)]
+    assert {guess(client, "10.0.0.6", username=name).status_code for name in names} == {401}
+
+
+def test_a_stranger_at_the_same_address_does_not_lock_out_a_known_browser(
+    app: Flask, client: FlaskClient, dummy: dict[str, str]
+) -> None:
+    browser = Browser(app)
+    assert browser.post("/login", **DUMMY).status_code == 303
+    assert browser.post("/logout").status_code == 303
+    assert [guess(client, "").status_code for _ in range(11)] == [401] * 10 + [429]
+    assert Browser(app).post("/login", **DUMMY).status_code == 429
+    assert browser.post("/login", **DUMMY).status_code == 303
+
+
+def test_a_page_warns_before_the_last_tries(app: Flask, dummy: dict[str, str]) -> None:
+    browser = Browser(app)
+    wrong = {"username": "dummyuser", "password": "wrong"}
+    pages = [browser.post("/login", **wrong).text for _ in range(9)]
+    assert not any("more tr" in page for page in pages[:7])
+    assert "Two more tries, then wait 15 minutes." in pages[7]
+    assert "One more try, then wait 15 minutes." in pages[8]
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_another_sites_form_is_not_counted_against_its_visitor(
+    client: FlaskClient, database_url: str, site: str
+) -> None:
+    for headers in ({}, BROWSER):
+        sent = headers | {"Sec-Fetch-Site": site}
+        for path in ("/login", "/register", "/api/auth/login/"):
+            assert client.post(path, data=DUMMY, headers=sent).status_code == 403
+    assert select(database_url, "SELECT * FROM counter") == []
+
+
+def test_registration_can_be_closed(make_app: Callable[..., Flask]) -> None:
+    app = make_app(registration="closed")
+    for path in ("/register", "/api/auth/register/"):
+        answer = app.test_client().post(path, data=DUMMY)
+        assert_problem(answer, 403, "registration_closed")
+    browser = Browser(app)
+    assert "<form" not in browser.get("/register").text.partition("<main")[2]
+    assert browser.post("/register", **DUMMY).status_code == 403
+
+
+def test_a_mistyped_storage_does_not_print_its_password(make_app: Callable[..., Flask]) -> None:
+    with pytest.raises(ConfigError) as refused:
+        make_app(ratelimit_enabled=True, ratelimit_storage_uri="redsi://user:s3cret@host")
+    assert "s3cret" not in str(refused.value)
+    assert "redsi://" in str(refused.value)
+
+
+def test_replicas_share_the_counters(serve: Callable, database_url: str) -> None:
+    shared = {"RATELIMIT_ENABLED": "true", "WORKERS": "1", "PUBLIC_URL": "http://login.example.com"}
+    with serve(database_url, **shared) as one, serve(database_url, **shared) as other:
+        wrong = {"username": "dummyuser", "password": "wrong"}
+        urls = [one.url, other.url] * 5
+        assert [once(url, "POST", "/login", **wrong).status for url in urls] == [401] * 10
+        assert {once(url, "POST", "/login", **wrong).status for url in urls[:2]} == {429}
 
 
 def test_a_counter_begins_anew(
