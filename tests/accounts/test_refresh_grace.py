@@ -111,7 +111,7 @@ def test_for_30_seconds_the_predecessor_counts_from_everywhere(
     ("rotated_from", "address"),
     [(HOME, HOME), (HOME, NEIGHBOUR), (HOME, f"::ffff:{NEIGHBOUR}"), (HOME_V6, SAME_64)],
 )
-def test_for_10_minutes_the_predecessor_counts_in_the_network_that_rotated_it(
+def test_for_10_minutes_the_predecessor_counts_in_the_network_that_rotated_it(  # noqa: PLR0917
     client: FlaskClient,
     dummy: Pair,
     database_url: str,
@@ -137,7 +137,7 @@ def test_for_10_minutes_the_predecessor_counts_in_the_network_that_rotated_it(
         (601, HOME_V6, HOME_V6),
     ],
 )
-def test_beyond_its_grace_the_predecessor_ends_the_session_with_a_warning(
+def test_beyond_its_grace_the_predecessor_ends_the_session_with_a_warning(  # noqa: PLR0917
     client: FlaskClient,
     dummy: Pair,
     database_url: str,
