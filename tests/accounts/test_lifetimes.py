@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app import housekeeping
 from app.accounts import registration, sessions
 from app.accounts.confirmation import Asking
 from app.accounts.errors import TokenRevokedError
@@ -86,7 +87,7 @@ def test_a_token_that_was_revoked_under_a_shorter_lifetime_stays_revoked(
     known = Revocations(later)
     with later.app_context():
         known.look(db.engine)
-        sessions.purge(timedelta(0))  # nor is the row deleted that revokes it
+        housekeeping.purge(timedelta(0))  # nor is the row deleted that revokes it
         known.look(db.engine)
     with pytest.raises(TokenRevokedError):
         known.check(grant.session_id)
