@@ -1,4 +1,4 @@
-"""Measure everything once and print it: python -m benchmarks [rounds]."""
+"""Measure and print: python -m benchmarks [contest] [refresh] [alone] [rounds]."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from benchmarks import load, measures, report, servers
+from benchmarks import load, measures, refresh, report, servers
 from benchmarks.load import Load, Onlooker
 from benchmarks.servers import CORES, Contender, Server
 
@@ -41,26 +41,34 @@ class Result:
 def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # every server is stopped in any case
         signal.signal(number, lambda *_: sys.exit("ended early"))
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    print(f"Machine: {report.machine()}; load by {load.GENERATOR}, 16 clients.\n", flush=True)
+    numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    tables = [word for word in sys.argv[1:] if not word.isdigit()] or list(TABLES)
+    if unknown := set(tables) - set(TABLES):
+        sys.exit(f"no table {', '.join(unknown)}: there are {', '.join(TABLES)}")
+    print(f"Machine: {report.machine()}; load by {load.GENERATOR}, 16 clients.", flush=True)
     given = os.environ.get("BENCH_MYSQL_URL", "")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         mysql = given or stack.enter_context(measures.mysql_server())
-        results = contest(folder, mysql, rounds)
-        print(contest_table(results), flush=True)
-        measured = [result for result in results if result.reads]
-        PLOT.parent.mkdir(exist_ok=True)
-        report.bars(
-            PLOT,
-            "GET /resource with a token, requests a second",
-            "",
-            [
-                (result.contender.name.strip("*"), result.rate, "*" in result.contender.name)
-                for result in sorted(measured, key=lambda result: -result.rate)
-            ],
-        )
-        print(f"\n{alone(folder, mysql)}", flush=True)
+        for name in tables:
+            print(f"\n{TABLES[name](folder, mysql, numbers[0] if numbers else 5)}", flush=True)
+
+
+def contest_and_plot(folder: Path, mysql: str, rounds: int) -> str:
+    """The table of the product and its peers; it is drawn as well."""
+    results = contest(folder, mysql, rounds)
+    measured = [result for result in results if result.reads]
+    PLOT.parent.mkdir(exist_ok=True)
+    report.bars(
+        PLOT,
+        "GET /resource with a token, requests a second",
+        "",
+        [
+            (result.contender.name.strip("*"), result.rate, "*" in result.contender.name)
+            for result in sorted(measured, key=lambda result: -result.rate)
+        ],
+    )
+    return contest_table(results)
 
 
 def contest(folder: Path, mysql: str, rounds: int) -> list[Result]:
@@ -107,7 +115,7 @@ def _read(result: Result, server: Server) -> None:
 
 def _flood(result: Result, server: Server) -> None:
     login = result.contender.login
-    if login is None:
+    if login is None or not result.contender.hashes:
         result.memory = server.memory()
         return
     result.idle = Onlooker(server.port, "/resource", server.token)
@@ -154,7 +162,7 @@ def contest_table(results: list[Result]) -> str:
     return report.table(head, rows)
 
 
-def alone(folder: Path, mysql: str) -> str:
+def alone(folder: Path, mysql: str, _rounds: int) -> str:
     """The table of what only the product was asked."""
     rows: list[tuple[str, str]] = []
     first, later = measures.start(_folder(folder, "start"))
@@ -221,6 +229,8 @@ def _folder(folder: Path, name: str) -> Path:
     (folder / name).mkdir()
     return folder / name
 
+
+TABLES = {"contest": contest_and_plot, "refresh": refresh.table, "alone": alone}
 
 if __name__ == "__main__":
     main()

@@ -228,13 +228,13 @@ def _folder(folder: Path, name: str) -> Path:
 
 
 def make_database(server: str, name: str) -> None:
-    _execute(f"{server}/mysql", f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
+    execute(f"{server}/mysql", f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
 
 
 def _fill_users(url: str, count: int) -> None:
     """Rows by the thousand from the database's own counter."""
     names = "concat('user', a.x * 1000 + b.x)"
-    _execute(
+    execute(
         url,
         "INSERT INTO user (username, email, password, username_key, email_key) "
         f"WITH RECURSIVE s(x) AS (SELECT 0 UNION ALL SELECT x + 1 FROM s WHERE x < 999) "
@@ -249,7 +249,7 @@ def _fill_revoked(url: str, count: int) -> None:
     now, end = then.strftime(_STAMP), (then + timedelta(hours=1)).strftime(_STAMP)
     if url.startswith("sqlite"):
         now, end = f"{now}.000000", f"{end}.000000"
-    _execute(
+    execute(
         url,
         "INSERT INTO session (user_id, created_at, last_used_at, rotation, rotated_at, "
         "expires_at, access_expires_at, revoked_at, address, user_agent) "
@@ -282,9 +282,10 @@ def _application(url: str, folder: Path):  # noqa: ANN202 - Flask
     return create_app(Config(database_url=url, instance_path=folder / "instance"))
 
 
-def _execute(url: str, *statements: str) -> None:
+def execute(url: str, *statements: str) -> None:
+    """Execute statements in one transaction, as far as the database knows one."""
     engine = create_engine(url.replace("mysql://", "mysql+pymysql://"))
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with engine.begin() as connection:
         for statement in statements:
             connection.execute(text(statement))
     engine.dispose()
@@ -315,7 +316,7 @@ def mysql_server() -> Iterator[str]:
 def _wait_for(url: str) -> None:
     for _ in range(240):
         try:
-            _execute(f"{url}/mysql", "SELECT 1")
+            execute(f"{url}/mysql", "SELECT 1")
         except Exception:  # noqa: BLE001 - whatever it is, the server is not there yet
             time.sleep(0.5)
         else:

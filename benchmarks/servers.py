@@ -24,6 +24,8 @@ from benchmarks.load import Post
 HERE = Path(__file__).parent
 PEERS = HERE.parent / ".venv" / "peers" / "bin"
 NODE = shutil.which("node")
+GO = shutil.which("go")
+GO_LIBRARIES = Path("/usr/share/gocode")  # where Debian puts Go's
 CORES = Config().workers
 NAME, EMAIL, PASSWORD = "bench", "bench@example.com", "correct horse battery"
 FORM = "application/x-www-form-urlencoded"
@@ -40,6 +42,7 @@ class Contender:
         register: what makes the account first, if it is not there already.
         token: where the answer to the login has the token.
         environment: further variables.
+        hashes: whether its login hashes a password; else no flood of logins is measured.
         missing: why it cannot run here.
 
     """
@@ -51,6 +54,7 @@ class Contender:
     token: str = "access_token"
     environment: dict[str, str] = field(default_factory=dict)
     prepare: Sequence[str] = ()
+    hashes: bool = True
     missing: str = ""
 
 
@@ -125,7 +129,39 @@ def contenders(mysql: str) -> list[Contender]:
                   [NODE or "node", str(HERE / "peers" / "better-auth.js")],
                   Post("/api/auth/sign-in/email", mail), token="set-auth-token",
                   environment={"BENCH_MYSQL": mysql}, missing=no_mysql),
+        go_peer(),
     ]  # fmt: skip
+
+
+def simplejwt_on(mysql: str) -> Contender:
+    """SimpleJWT on MySQL, with rotation and its blacklist."""
+    module = "benchmarks.peers.simplejwt"
+    workers = 2 * CORES
+    return Contender(
+        f"DRF SimpleJWT on MySQL, rotation and blacklist, gunicorn sync x{workers}",
+        [str(PEERS / "gunicorn"), "--bind", "127.0.0.1:{port}", "--workers", str(workers),
+         "--log-level", "error", f"{module}:application"],
+        Post("/login", json.dumps({"username": NAME, "password": PASSWORD})),
+        token="access", environment={"BENCH_MYSQL": mysql},
+        prepare=[str(PEERS / "python"), "-m", module],
+    )  # fmt: skip
+
+
+def go_peer() -> Contender:
+    """Go's own server, built from Debian's packages without a network."""
+    package = GO_LIBRARIES / "src" / "github.com" / "golang-jwt" / "jwt"
+    build = [GO or "go", "build", "-o", "{folder}/gopeer", "benchmarks/peers/gopeer/main.go"]
+    return Contender(
+        f"Go net/http + golang-jwt ES256, {CORES} cores",
+        ["{folder}/gopeer"],
+        Post("/login", "{}"),
+        environment={
+            "GOPATH": str(GO_LIBRARIES), "GO111MODULE": "off", "GOCACHE": "{folder}/cache",
+        },
+        prepare=build,
+        hashes=False,
+        missing="" if GO and package.exists() else "no Go here (golang-go, golang-jwt of Debian)",
+    )  # fmt: skip
 
 
 @contextmanager
@@ -141,9 +177,15 @@ def running(contender: Contender, folder: Path, *, log_in: bool = True) -> Itera
         kept | {"HOME": str(folder), "PORT": str(port), "BENCH_FOLDER": str(folder)} | filled
     )
     options = {"cwd": HERE.parent, "env": environment}
+
+    def fill(words: Sequence[str]) -> list[str]:
+        return [
+            word.replace("{port}", str(port)).replace("{folder}", str(folder)) for word in words
+        ]
+
     if contender.prepare:
-        subprocess.run(contender.prepare, check=True, **options)  # type: ignore[call-overload]
-    command = [part.replace("{port}", str(port)) for part in contender.command]
+        subprocess.run(fill(contender.prepare), check=True, **options)  # type: ignore[call-overload]
+    command = fill(contender.command)
     began = time.perf_counter()
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, **options)  # type: ignore[call-overload]
@@ -171,6 +213,11 @@ def post(port: int, what: Post) -> tuple[dict[str, str], dict[str, str]]:
 def with_database(contender: Contender, url: str) -> Contender:
     """The product on another database."""
     return replace(contender, environment=contender.environment | {"DATABASE_URL": url})
+
+
+def with_name(contender: Contender, name: str) -> Contender:
+    """The same under another name."""
+    return replace(contender, name=name)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
