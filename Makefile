@@ -13,7 +13,8 @@ run: .venv/.runtime ## serve on http://127.0.0.1:5000; the first time set everyt
 	@exec $(BIN)/python -m app.server
 
 test: .venv/.dev ## run every test
-	@exec $(BIN)/python -m pytest -m "not compose" --numprocesses auto --dist worksteal
+	@$(BIN)/python -m pytest -m "not compose and not alone" --numprocesses auto --dist worksteal
+	@exec $(BIN)/python -m pytest -m alone
 
 test-compose: .venv/.dev ## run the production stack and break it (needs Docker; 5 minutes)
 	@exec $(BIN)/python -m pytest -m compose -s -v tests/system/test_compose.py

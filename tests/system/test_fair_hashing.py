@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from urllib.parse import urlencode, urlsplit
 
+import pytest
 from sqlalchemy import create_engine
 
 from app.extensions import bcrypt
 from app.models import User, lookup_key, utcnow
 from tests.conftest import DUMMY, Server
 from tests.http import Connection, once
+
+pytestmark = pytest.mark.alone
 
 FLOOD_FROM = "127.0.0.2"
 ACCOUNTS = 16
