@@ -83,11 +83,7 @@ def flood(port: int, post: Post, seconds: float, clients: int = 16) -> Load:
 
 
 def refresh(port: int, path: str, tokens: list[str], seconds: float) -> Load:
-    """Refresh each session again and again, one client for each, with the token it got last.
-
-    wrk makes more than ten times the requests of the fastest refresh here with less than a tenth
-    of a core: it is not what bounds the figure.
-    """
+    """Refresh each session again and again, one client for each, with the token it got last."""
     script = ["-t", str(len(tokens)), "-s", str(HERE / "refresh.lua")]
     given = {"BENCH_TOKENS": " ".join(tokens)}
     text = _wrk(port, path, seconds, len(tokens), *script, environment=given)

@@ -234,7 +234,7 @@ def test_every_setting_can_be_given(stack: Stack) -> None:
     }
     written = (stack.folder / "docker-compose.yml").read_text()
     names = {name.upper() for name in Config.__dataclass_fields__} - {"TESTING"} - fixed
-    assert [name for name in sorted(names) if f"      {name}:" not in written] == []
+    assert [name for name in sorted(names) if f"  {name}:" not in written] == []
 
 
 # --- nginx -------------------------------------------------------------------------------------
