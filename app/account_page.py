@@ -36,6 +36,8 @@ def show_refused(who: Person, error: AccountError, form_name: str, form: Fields)
     """
     if isinstance(error, TokenRevokedError):
         raise error
+    if form_name == "proof_form":  # it stands on the page once for each provider: say it above
+        error.errors = {}
     return refused(error, "account.html", form, **_context(who, **{form_name: form}))
 
 
