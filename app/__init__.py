@@ -27,6 +27,7 @@ from app.accounts import hashing, keys, limits, one_time, revocation, tokens
 from app.config import Config, check_secret
 from app.extensions import bcrypt, csrf, db, engine_options, jwt
 from app.forms import MAX_BODY_BYTES, MAX_FIELDS
+from app.readiness import Readiness
 from app.routes import account, auth_api, docs, home, login, meta, register, resource, social
 from app.service import Service
 
@@ -50,6 +51,7 @@ def create_app(config: Config | None = None) -> Flask:
     jwt.init_app(app)
     csrf.init_app(app)
 
+    app.extensions["readiness"] = Readiness()
     for concern in (
         logs,
         metrics,

@@ -22,7 +22,7 @@ GROUND = {
 # What a route is made of.
 TOOLS = GROUND - {"app.models", "app.pool", "app.sqlite", "app.instance"} | {
     "app.account_page", "app.errors", "app.forms", "app.guards", "app.metrics", "app.negotiation",
-    "app.providers", "app.upgrade",
+    "app.providers", "app.readiness", "app.upgrade",
 }  # fmt: skip
 # What of Flask the account rules may know: their application, and no request.
 FLASK = {"Flask", "current_app"}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, current_app
 
 from app import metrics
 from app.accounts.keys import keyring
 from app.errors import RETRY_SECONDS, problem
-from app.extensions import db
 from app.guards import public
 from app.negotiation import data
-from app.upgrade import is_behind
+from app.readiness import Readiness
 
 blueprint = Blueprint("meta", __name__)
 
@@ -26,9 +25,8 @@ def health() -> Response:
 @public
 def ready() -> Response:
     """Tell whether the database is reachable and migrated."""
-    with db.engine.connect() as connection:
-        behind = is_behind(connection)
-    if behind:
+    readiness: Readiness = current_app.extensions["readiness"]
+    if readiness.is_behind():
         detail = "The database is not migrated. Run: flask db upgrade"
         return problem(503, "service_unavailable", detail, retry_after=RETRY_SECONDS)
     return data({"status": "ok"})
