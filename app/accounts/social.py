@@ -189,8 +189,8 @@ def connect(asking: Asking, epoch: int, identity: ExternalIdentity) -> Visit:
     return Visit(asking.user_id, epoch, row.id)
 
 
-def disconnect(asking: Asking, identity_id: int, password: str | None) -> None:
-    """Stop an external identity from logging in, and end what it opened.
+def disconnect(asking: Asking, identity_id: int, password: str | None) -> str:
+    """Stop an external identity from logging in, end what it opened, and return its provider.
 
     Raises:
         NotFoundError: the person has no such identity.
@@ -219,6 +219,7 @@ def disconnect(asking: Asking, identity_id: int, password: str | None) -> None:
     db.session.commit()
     sessions.tell_worker(ended)
     _log.info("social_disconnect", extra=facts | {"outcome": "success"})
+    return leaving.provider
 
 
 def reauthenticate(asking: Asking, identity: ExternalIdentity, proven_at: datetime | None) -> None:

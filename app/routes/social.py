@@ -189,12 +189,12 @@ def disconnect(who: Person, identity_id: int) -> AnyResponse:
     """Disconnect one of the own identities, which ends the sessions that it opened."""
     form = read(RecentProofForm)
     try:
-        social.disconnect(asking(who), identity_id, form.password())
+        name = social.disconnect(asking(who), identity_id, form.password())
     except NotFoundError:
         raise
     except AccountError as error:
         return account_page.show_refused(who, error, "proof_form", form)
-    flash("It is disconnected: you can no longer log in with it.", "success")
+    flash(f"{_label(name)} is disconnected. You can no longer log in with it.", "success")
     return redirect("/account", 303)
 
 

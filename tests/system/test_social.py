@@ -1462,7 +1462,7 @@ def test_browser_link_and_unlink(page: Page, served: Server, facebook: GraphMock
     page.wait_for_url(re.compile("/account(#_=_)?$"))
     page.get_by_text("Facebook is connected").wait_for()
     page.get_by_role("button", name="Disconnect Facebook").click()
-    page.get_by_text("It is disconnected").wait_for()
+    page.get_by_text("is disconnected").wait_for()
     assert page.get_by_role("button", name="Connect Facebook").is_visible()
 
 
