@@ -4,10 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-compose bench lint format sql backup restore rolling-update pictures lock clean
+.PHONY: help run test coverage test-image-python test-compose bench lint format sql translations backup restore rolling-update pictures lock clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
 
 run: .venv/.runtime ## serve on http://127.0.0.1:5000; the first time set everything up
 	@exec $(BIN)/python -m app.server
@@ -16,18 +16,34 @@ test: .venv/.dev ## run every test
 	@$(BIN)/python -m pytest -m "not compose and not alone" --numprocesses auto --dist worksteal
 	@exec $(BIN)/python -m pytest -m alone
 
-test-compose: .venv/.dev ## run the production stack and break it (needs Docker; 5 minutes)
-	@exec $(BIN)/python -m pytest -m compose -s -v tests/system/test_compose.py
+coverage: .venv/.dev ## run the quick tests and say which lines and branches they leave out
+	@exec $(BIN)/python -m pytest -q --cov --cov-report=term --numprocesses auto --dist worksteal
 
-lint: .venv/.dev ## check style, types and known flaws of dependencies
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+# The source is read-only there, and the packages are installed in the container.
+test-image-python: ## run the quick tests on the Python of the image, on SQLite (needs Docker)
+	@exec docker run --rm -v "$(CURDIR)":/loguserapp:ro,z -w /loguserapp \
+		-e PYTHONDONTWRITEBYTECODE=1 -e HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis \
+		"$$(awk '/^FROM python:/ { print $$2; exit }' Dockerfile)" sh -euc ' \
+			python -m venv /tmp/venv; \
+			/tmp/venv/bin/python -m pip install -q --disable-pip-version-check \
+				--only-binary :all: --require-hashes -r requirements-dev.txt; \
+			exec /tmp/venv/bin/python -m pytest -p no:cacheprovider --numprocesses auto --dist worksteal'
+
+test-compose: .venv/.dev ## run the production stack and break it (needs Docker; 5 minutes)
+	@exec $(BIN)/python -m pytest -m compose -s -v tests/system
+
+lint: .venv/.dev ## check style, types, imports and known flaws of dependencies
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 	@$(BIN)/pip-audit --require-hashes --disable-pip --progress-spinner off -r requirements.txt
 
 format: .venv/.dev ## bring the code into the one style
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 sql: .venv/.runtime ## write sql/loguserapp.sql from the migrations
-	@$(BIN)/python -m app.schema > sql/loguserapp.sql.new && mv sql/loguserapp.sql.new sql/loguserapp.sql
+	@$(BIN)/python -m app.server.dump_sql > sql/loguserapp.sql.new && mv sql/loguserapp.sql.new sql/loguserapp.sql
+
+translations: .venv/.dev ## bring the catalogues of app/translations in line with the messages of the code
+	@$(BIN)/python -m tools.translations
 
 backup: ## write database and keys of the production stack into backups/, or FILE=…
 	@exec deploy/backup.sh
@@ -41,8 +57,8 @@ rolling-update: ## put a new version in the running one's place, replica by repl
 bench: .venv/.runtime .venv/peers/.done ## measure the service beside its peers (10 minutes; Node.js, wrk, Docker if there)
 	@exec $(BIN)/python -m benchmarks
 
-pictures: .venv/.dev ## take the pictures of the documentation anew (needs Chromium)
-	@mkdir -p docs/images && $(BIN)/python docs/pictures.py && $(BIN)/python docs/social/walk.py
+pictures: .venv/.dev ## take every page and state into pictures/ or INTO=…, and those of the documentation (needs Chromium)
+	@exec $(BIN)/python -m tools.pictures $(or $(INTO),pictures)
 
 lock: ## pin every dependency with its hashes (needs uv)
 	@uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
@@ -53,7 +69,7 @@ lock: ## pin every dependency with its hashes (needs uv)
 		-p 3.11 benchmarks/requirements.in -o benchmarks/requirements.txt
 
 clean: ## remove the virtual environment and caches; the instance folder stays
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/node/node_modules benchmarks/peers/node_modules
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage tests/node/node_modules benchmarks/peers/node_modules
 
 .venv/.runtime: requirements.txt | .venv/.python
 	@echo "loguserapp: installing the dependencies (only the first time)"

@@ -1,4 +1,7 @@
-"""Measure and print: python -m benchmarks [contest] [refresh] [alone] [rounds]."""
+"""Measure and print: python -m benchmarks [TABLE…] [ROUNDS].
+
+The tables are contest, refresh, sessions, alone and prices; all but the last by default.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from benchmarks import load, measures, refresh, report, servers
+from benchmarks import load, measures, prices, refresh, report, servers, sessions
 from benchmarks.load import Load, Onlooker
 from benchmarks.servers import CORES, Contender, Server
 
@@ -42,7 +45,9 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # every server is stopped in any case
         signal.signal(number, lambda *_: sys.exit("ended early"))
     numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
-    tables = [word for word in sys.argv[1:] if not word.isdigit()] or list(TABLES)
+    tables = [word for word in sys.argv[1:] if not word.isdigit()] or [
+        name for name in TABLES if name != "prices"
+    ]
     if unknown := set(tables) - set(TABLES):
         sys.exit(f"no table {', '.join(unknown)}: there are {', '.join(TABLES)}")
     print(f"Machine: {report.machine()}; load by {load.GENERATOR}, 16 clients.", flush=True)
@@ -230,7 +235,14 @@ def _folder(folder: Path, name: str) -> Path:
     return folder / name
 
 
-TABLES = {"contest": contest_and_plot, "refresh": refresh.table, "alone": alone}
+TABLES = {
+    "contest": contest_and_plot,
+    "refresh": refresh.table,
+    "sessions": sessions.table,
+    "alone": alone,
+    "prices": prices.table,
+}
+BY_DEFAULT = [name for name in TABLES if name != "prices"]
 
 if __name__ == "__main__":
     main()

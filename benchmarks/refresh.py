@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks import load, measures, report, servers
@@ -63,7 +64,7 @@ def table(folder: Path, mysql: str, rounds: int) -> str:
             own.mkdir()
             server = stack.enter_context(servers.running(contender, own))
             rows.append(Row(contender.name, goal, []))
-            running.append((rows[-1], server, lambda server=server: _sessions(server)))
+            running.append((rows[-1], server, partial(_sessions, server)))
         for _, server, sessions in running:
             load.refresh(server.port, _REFRESH, sessions(), 1)  # warm, and not counted
         if mysql:

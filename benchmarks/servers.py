@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from app.config import Config
-from app.threads import MOST
+from app.core.threads import MOST
 from benchmarks.load import Post
 
 HERE = Path(__file__).parent

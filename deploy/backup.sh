@@ -31,7 +31,8 @@ docker compose exec -T mysql mysqldump --defaults-extra-file=/run/secrets/owner.
 tail -n 1 "$work/loguserapp.sql" | grep -q '^-- Dump completed' || fail "the dump is cut off"
 # After the dump, so that no token in use by then was signed with a key that is missing here.
 mkdir "$work/instance"
-docker compose run --rm --no-deps -T --entrypoint tar web -C /instance -c . 2>"$work/log" |
+# Mails without a mail server come and go there, and their links are nobody's to keep.
+docker compose run --rm --no-deps -T --entrypoint tar web -C /instance --exclude=./outbox -c . 2>"$work/log" |
 	tar -C "$work/instance" -x || fail "the signing keys cannot be read: $(tail -n 1 "$work/log")"
 for name in keyring.json secret_key; do
 	[ -s "$work/instance/$name" ] || fail "the instance volume holds no $name"

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from app.instance import read_or_create, replace
+from app.core.secret_files import read_or_create, replace
 
 SECRETS = Path("/secrets")
 DATABASE = Path("/var/lib/mysql/data")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from alembic import context
-from flask import current_app
 from sqlalchemy import Connection, create_engine, pool, text
 from sqlalchemy.engine import make_url
 
+from app.config import settings
 from app.models import Base
 
 # How long to wait for another who migrates the same database.
@@ -15,7 +15,7 @@ _PATIENCE_SECONDS = 60
 
 def run() -> None:
     """Migrate, or print the SQL that would."""
-    url = make_url(current_app.extensions["settings"].database_url)
+    url = make_url(settings().database_url)
     if context.is_offline_mode():
         context.configure(url=url, target_metadata=Base.metadata, literal_binds=True)
         with context.begin_transaction():

@@ -192,3 +192,56 @@ CREATE TABLE lease (
 )CHARSET=utf8mb4 COMMENT='Jobs that one process at a time does, such as deleting expired rows' COLLATE utf8mb4_bin;
 
 UPDATE alembic_version SET version_num='0012' WHERE alembic_version.version_num = '0011';
+
+-- Running upgrade 0012 -> 0013
+
+ALTER TABLE user ADD COLUMN language VARCHAR(8) COMMENT 'Language of pages and mails, such as id; NULL: as the browser asks';
+
+UPDATE alembic_version SET version_num='0013' WHERE alembic_version.version_num = '0012';
+
+-- Running upgrade 0013 -> 0014
+
+ALTER TABLE one_time ADD COLUMN salt VARCHAR(43) COMMENT 'What link and code of a mail are derived from; NULL: not mailed';
+
+ALTER TABLE one_time ADD COLUMN subject_key VARCHAR(255) COMMENT 'E-mail that it is about, without regard to case; NULL: none';
+
+ALTER TABLE one_time ADD COLUMN tries INTEGER NOT NULL COMMENT 'How often its code was tried' DEFAULT 0;
+
+ALTER TABLE one_time ADD COLUMN address VARCHAR(45) NOT NULL COMMENT 'Client address that asked for it' DEFAULT '';
+
+ALTER TABLE one_time ADD COLUMN user_agent VARCHAR(255) NOT NULL COMMENT 'Client program that asked for it' DEFAULT '';
+
+CREATE INDEX ix_one_time_subject_key ON one_time (subject_key, purpose);
+
+UPDATE alembic_version SET version_num='0014' WHERE alembic_version.version_num = '0013';
+
+-- Running upgrade 0014 -> 0015
+
+CREATE TABLE outbox (
+    id INTEGER NOT NULL COMMENT 'Number of the mail' AUTO_INCREMENT, 
+    kind VARCHAR(32) NOT NULL COMMENT 'Which mail it is', 
+    proof_id INTEGER NOT NULL COMMENT 'Proof that it carries, which names account and address', 
+    detail VARCHAR(80) NOT NULL COMMENT 'What the mail is about, such as the name of a provider' DEFAULT '', 
+    language VARCHAR(8) COMMENT 'Language of the request that caused it, or NULL', 
+    created_at DATETIME NOT NULL COMMENT 'Asked for at, UTC', 
+    due_at DATETIME NOT NULL COMMENT 'To be sent from then on, UTC', 
+    claimed_until DATETIME COMMENT 'A process is sending it, at most until then, UTC; NULL: none is', 
+    tries INTEGER NOT NULL COMMENT 'How often sending it has failed' DEFAULT 0, 
+    error VARCHAR(80) NOT NULL COMMENT 'Why the last try failed' DEFAULT '', 
+    CONSTRAINT pk_outbox PRIMARY KEY (id), 
+    CONSTRAINT fk_outbox_proof_id FOREIGN KEY(proof_id) REFERENCES one_time (id) ON DELETE CASCADE
+)CHARSET=utf8mb4 COMMENT='Mails that wait to be sent; a sent one is deleted' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_outbox_proof_id ON outbox (proof_id);
+
+CREATE INDEX ix_outbox_due_at ON outbox (due_at);
+
+UPDATE alembic_version SET version_num='0015' WHERE alembic_version.version_num = '0014';
+
+-- Running upgrade 0015 -> 0016
+
+ALTER TABLE user ADD COLUMN pending_email VARCHAR(120) COMMENT 'E-mail that counts once it is proven, or NULL';
+
+ALTER TABLE user ADD COLUMN must_verify_email BOOL NOT NULL COMMENT 'Made under EMAIL_VERIFICATION=required: no login by password before the proof' DEFAULT 0;
+
+UPDATE alembic_version SET version_num='0016' WHERE alembic_version.version_num = '0015';

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 
-from tests.conftest import ROOT
+from tests.support.environment import ROOT
 
 ITEMS = [*map(str, range(1, 95)), *"ABCDEF"]
 PAGE = (ROOT / "docs" / "security" / "README.md").read_text()
@@ -29,6 +30,7 @@ def test_every_named_test_exists() -> None:
     assert [(path, name) for path, name in named if name not in functions(path)] == []
 
 
+@cache
 def functions(path: str) -> set[str]:
     file = ROOT / path
     if not file.exists():

@@ -1,1 +1,1 @@
-"""The rules of the product: plain values in and out, no request, no response, no form."""
+"""Accounts: registration, login, profile, password, deletion."""

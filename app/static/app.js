@@ -40,22 +40,24 @@ async function copy(element) {
 
 for (const button of all(".copy")) {
   let back;
+  const label = button.textContent;
   button.hidden = false;
   button.addEventListener("click", async () => {
     const done = await copy(document.getElementById(button.dataset.copy));
-    button.textContent = done ? "Copied" : "Selected";
-    announce(done ? "Copied" : "Selected. Press Control and C to copy.");
+    const { done: copied, selected } = button.dataset;
+    if (done) button.textContent = copied;
+    announce(done ? copied : selected);
     clearTimeout(back);
-    back = setTimeout(() => { button.textContent = "Copy"; }, 2000);
+    back = setTimeout(() => { button.textContent = label; }, 2000);
   });
 }
 
 // ---- Show password ----
 
 function reveal(button, shown) {
+  // The pressed state alone says it: with another label too, "Hide password, pressed" would be heard.
   document.getElementById(button.getAttribute("aria-controls")).type = shown ? "text" : "password";
   button.setAttribute("aria-pressed", shown);
-  button.firstChild.data = shown ? "Hide" : "Show";
 }
 
 for (const button of all(".reveal")) {
@@ -64,6 +66,61 @@ for (const button of all(".reveal")) {
   // Sent as a password, so that the browser offers to keep it and never suggests it as text.
   button.form.addEventListener("submit", () => reveal(button, false));
 }
+
+// ---- Exact times, in the reader's own zone ----
+
+for (const time of all("time.exact")) {
+  const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
+  time.textContent = format.format(new Date(time.dateTime));
+}
+// Where another text would move what stands beside it.
+for (const time of all("time[data-exact]")) time.title = new Date(time.dateTime).toLocaleString(document.documentElement.lang);
+
+// ---- When to try again, by the reader's own clock ----
+
+for (const line of all("[data-clock]")) {
+  const minute = 60_000;
+  const again = Math.ceil((Date.now() + line.dataset.wait * 1000) / minute) * minute;
+  const format = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "short" });
+  line.textContent = line.dataset.clock.replace("{time}", format.format(again));
+}
+
+// ---- A form is sent once; its button says what is being done ----
+
+const sent = new Set();
+
+function takeAgain(form) {
+  sent.delete(form);
+  for (const button of all("[aria-disabled]", form)) {
+    button.removeAttribute("aria-disabled");
+    if (button.dataset.idle) button.textContent = button.dataset.idle;
+  }
+}
+
+// Heard after the listeners of the forms themselves, which may send in another way.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post") return;
+  if (sent.has(form)) {
+    event.preventDefault();
+    return;
+  }
+  sent.add(form);
+  const button = event.submitter ?? form.querySelector("button:not([type=button])");
+  button.setAttribute("aria-disabled", "true");
+  if (button.dataset.busy) {
+    button.style.minWidth = `${button.offsetWidth}px`;  // what follows stays where it is
+    button.dataset.idle = button.textContent;
+    button.textContent = button.dataset.busy;
+    announce(button.dataset.busy);
+  }
+  setTimeout(takeAgain, 20_000, form);  // the person may have stopped the page from loading
+});
+
+// Back on a page that the browser kept as it was left.
+addEventListener("pageshow", () => {
+  for (const form of sent) takeAgain(form);
+});
 
 // ---- A look at each field when it is left; the server has the last word ----
 
@@ -93,89 +150,8 @@ function look(input) {
 
 for (const input of all(".field input, .field textarea")) {
   // A field passed by without typing is not judged.
-  input.addEventListener("change", () => look(input));
+  input.addEventListener("change", () => {
+    if ("trim" in input.dataset) input.value = input.value.trim();
+    look(input);
+  });
 }
-
-// ---- The live examples on the home page ----
-
-// Printed over a few lines when it is JSON, as it came when it is not.
-function readable(text) {
-  try { return JSON.stringify(JSON.parse(text), null, 2); } catch { return text; }
-}
-
-const letters = (count, alphabet) =>
-  Array.from(crypto.getRandomValues(new Uint32Array(count)), (n) => alphabet[n % alphabet.length]).join("");
-
-function examples() {
-  const name = `demo-${letters(6, "abcdefghjkmnpqrstuvwxyz23456789")}`;
-  let password;
-  let created = false;
-  let token = document.getElementById("access-token")?.textContent;
-
-  const show = (card, status, good, body) => {
-    const mark = card.querySelector(".status");
-    mark.textContent = status;
-    mark.classList.toggle("good", good);
-    mark.classList.toggle("bad", !good);
-    card.querySelector(".answer").textContent = body;
-    announce(`Answer: ${status}`);
-  };
-
-  const send = async (card, method, path, fields, headers = {}) => {
-    const form = fields && new URLSearchParams(fields);
-    const lines = [`${method} ${path}`, "Accept: application/json",
-      ...Object.entries(headers).map(([key, value]) => `${key}: ${value}`)];
-    if (form) lines.push("Content-Type: application/x-www-form-urlencoded", "", String(form).replaceAll("&", "\n&"));
-    card.querySelector(".request").textContent = lines.join("\n");
-    try {
-      const answer = await fetch(path, {
-        method, body: form, credentials: "omit", cache: "no-store",
-        headers: { Accept: "application/json", ...headers },
-      });
-      const text = await answer.text();
-      show(card, `${answer.status} ${answer.statusText}`.trim(), answer.ok, readable(text));
-      return answer.ok ? JSON.parse(text) : undefined;
-    } catch {
-      show(card, "no answer", false, "The service could not be reached. Try again in a moment.");
-      return undefined;
-    }
-  };
-
-  const calls = {
-    async register(card) {
-      password ??= letters(16, "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789");
-      const answer = await send(card, "POST", "/register", { username: name, email: `${name}@example.com`, password });
-      created ||= Boolean(answer);
-    },
-    async login(card) {
-      if (!created) {
-        show(card, "not sent", false, `Press “Try it” on “Create an account” first: this call logs in as ${name}.`);
-        return;
-      }
-      const answer = await send(card, "POST", "/login", { username: name, password });
-      token = answer?.access_token ?? token;
-    },
-    async resource(card) {
-      if (!token) {
-        show(card, "not sent", false, "Press “Try it” on “Log in” first: this call needs the access token it answers with.");
-        return;
-      }
-      await send(card, "GET", "/resource", undefined, { Authorization: `Bearer ${token}` });
-    },
-  };
-
-  for (const element of all(".demo-name")) element.textContent = name;
-  for (const element of all(".demo")) element.hidden = false;
-  for (const button of all(".try")) {
-    let busy = false;
-    button.hidden = false;
-    button.addEventListener("click", async () => {
-      if (busy) return;
-      busy = true;
-      await calls[button.dataset.call](document.getElementById(button.dataset.call));
-      busy = false;
-    });
-  }
-}
-
-if (document.querySelector(".try")) examples();

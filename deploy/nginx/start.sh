@@ -25,6 +25,11 @@ map \$request_method \$limit_key { default "$key"; GET ""; HEAD ""; OPTIONS ""; 
 map "" \$public_url { default "${PUBLIC_URL%/}"; }
 END
 
+# The name on error pages: the characters that HTML or nginx would read become entities.
+name=$(printf %s "${APP_NAME:-loguserapp}" | tr -d '\n' |
+	sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g; s/"/\&quot;/g; s/\$/\&#36;/g; s/\\/\&#92;/g')
+echo "map \"\" \$app_name { default \"$name\"; }" >>/tmp/settings.conf
+
 nginx -t -q # says what is wrong before its errors go through the filter
 
 # The error log's format is fixed and shows whole addresses: what follows a question mark is taken

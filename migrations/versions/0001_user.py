@@ -28,7 +28,7 @@ UNIQUE = {
 }
 DUPLICATES_HELP = (
     "Nothing was changed. Settle it by hand, or let the oldest account keep the e-mail, the "
-    "others then logging in by username: flask db upgrade -x duplicate-emails=oldest"
+    "others then logging in by username: ./loguserapp db upgrade -x duplicate-emails=oldest"
 )
 
 

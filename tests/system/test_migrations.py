@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pymysql
 import pytest
@@ -23,21 +24,13 @@ from pymysql.constants import CLIENT
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 
-from app import create_app, schema
+from app import create_app
+from app.core.migrations import bind_flask_migrate, revisions
 from app.models import Base
-from app.upgrade import bind_flask_migrate, revisions
-from tests.conftest import (
-    DUMMY,
-    ROOT,
-    clean_environment,
-    close,
-    execute,
-    free_port,
-    make_config,
-    migrate_database,
-    mysql_database,
-    select,
-)
+from app.server import dump_sql
+from tests.support.application import DUMMY, close
+from tests.support.databases import execute, make_config, migrate_database, mysql_database, select
+from tests.support.environment import ROOT, clean_environment, free_port
 
 # bcrypt at cost 12 of "dummy1234", as the first version stored it.
 HASH = "$2b$12$jxMJBtmxwoMc0e.4LCXesOH1bt9VtVoFN59qjhiFlmY1vQBUYezvy"
@@ -73,11 +66,11 @@ def first_version(url: str, people: list[tuple[int, str, str]], variant: str = "
     )
 
 
-def rows(url: str) -> list[tuple]:
+def rows(url: str) -> list[tuple[Any, ...]]:
     return select(url, f"SELECT {COLUMNS} FROM user ORDER BY id")
 
 
-def stored(people: list[tuple[int, str, str]]) -> list[tuple]:
+def stored(people: list[tuple[int, str, str]]) -> list[tuple[Any, ...]]:
     return [(*person, HASH) for person in people]
 
 
@@ -182,7 +175,7 @@ def test_migrating_twice_changes_nothing(bare_database_url: str, tmp_path: Path)
 
 
 def test_the_sql_file_is_what_the_migrations_say() -> None:
-    assert (ROOT / "sql" / "loguserapp.sql").read_text() == schema.sql()
+    assert (ROOT / "sql" / "loguserapp.sql").read_text() == dump_sql.sql()
 
 
 def test_the_sql_file_gives_an_empty_server_the_migrated_schema(
@@ -193,7 +186,7 @@ def test_the_sql_file_gives_an_empty_server_the_migrated_schema(
         execute(url, f"DROP DATABASE {at.database}")
         sql = (ROOT / "sql" / "loguserapp.sql").read_text()
         connection = pymysql.connect(
-            host=at.host, port=at.port, user=at.username, password=at.password or "",
+            host=at.host, port=at.port or 3306, user=at.username, password=at.password or "",
             client_flag=CLIENT.MULTI_STATEMENTS, autocommit=True,
         )  # fmt: skip
         with connection, connection.cursor() as cursor:
@@ -282,7 +275,7 @@ def broken_after(step: int) -> Iterator[list[str]]:
     broke: list[str] = []
     changes = count()
 
-    def listen(_conn, _cursor, statement: str, *_rest: object) -> None:
+    def listen(_conn: object, _cursor: object, statement: str, *_rest: object) -> None:
         change = re.match(r"\s*(CREATE|ALTER|DROP|INSERT|UPDATE|DELETE)", statement)
         if change and next(changes) == step:
             broke.append(statement)
@@ -423,7 +416,7 @@ def assert_refused_unchanged(
 def test_two_rows_with_one_email_are_refused_by_name(
     bare_database_url: str, tmp_path: Path
 ) -> None:
-    words = ("twin@example.com (id 1, 3)", "flask db upgrade -x duplicate-emails=oldest")
+    words = ("twin@example.com (id 1, 3)", "./loguserapp db upgrade -x duplicate-emails=oldest")
     assert_refused_unchanged(bare_database_url, tmp_path, TWINS, *words)
 
 

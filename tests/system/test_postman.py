@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import ROOT, Server, missing
+from tests.support.environment import ROOT, missing
+from tests.support.servers import Server
 
 NEWMAN = ROOT / "tests" / "node" / "node_modules" / "newman" / "bin" / "newman.js"
 COLLECTION = ROOT / "docs" / "api" / "loguserapp.postman_collection.json"
@@ -33,8 +34,8 @@ def test_every_request_of_the_collection_is_answered_as_it_says(
     with serve(sqlite_url) as server:
         for _ in range(2):  # it leaves nothing behind that would be in its own way
             command = [
-                node, NEWMAN, "run", COLLECTION, "--env-var", f"baseUrl={server.url}",
-                "--reporters", "cli,json", "--reporter-json-export", report, "--color", "off",
+                node, str(NEWMAN), "run", str(COLLECTION), "--env-var", f"baseUrl={server.url}",
+                "--reporters", "cli,json", "--reporter-json-export", str(report), "--color", "off",
             ]  # fmt: skip
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout + done.stderr

@@ -8,15 +8,20 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
-from flask import Flask, jsonify
-from flask_jwt_extended import JWTManager, get_jwt_identity, jwt_required
+from flask import Flask, Response, jsonify
+from flask_jwt_extended import JWTManager, get_jwt_identity, verify_jwt_in_request
 
-from tests.conftest import DUMMY, ROOT, bearer, missing
-from tests.http import once
+from tests.support.application import DUMMY, bearer
+from tests.support.environment import ROOT, missing
+from tests.support.http import once
+from tests.support.servers import Server
 
 NODE = ROOT / "tests" / "node"
 BACKEND = ROOT / "tests" / "system" / "simplejwt_backend.py"
@@ -31,11 +36,14 @@ class Service:
 
     def keys(self) -> list[dict[str, str]]:
         with urllib.request.urlopen(f"{self.url}/.well-known/jwks.json", timeout=5) as answer:
-            return json.load(answer)["keys"]
+            found: list[dict[str, str]] = json.load(answer)["keys"]
+            return found
 
 
 @pytest.fixture
-def service(serve: Callable, sqlite_migrated, tmp_path) -> Iterator[Service]:
+def service(
+    serve: Callable[..., AbstractContextManager[Server]], sqlite_migrated: Path, tmp_path: Path
+) -> Iterator[Service]:
     shutil.copy(sqlite_migrated, tmp_path / "service.db")
     with serve(f"sqlite:///{tmp_path / 'service.db'}", WORKERS="1") as server:
         user = once(server.url, "POST", "/register", **DUMMY).json()["user"]
@@ -46,7 +54,11 @@ def service(serve: Callable, sqlite_migrated, tmp_path) -> Iterator[Service]:
 def test_pyjwt(service: Service) -> None:
     keys = jwt.PyJWKClient(f"{service.url}/.well-known/jwks.json")
     key = keys.get_signing_key_from_jwt(service.access).key
-    rules = {"algorithms": ["ES256"], "audience": service.url, "issuer": service.url}
+    rules: dict[str, Any] = {
+        "algorithms": ["ES256"],
+        "audience": service.url,
+        "issuer": service.url,
+    }
     assert jwt.decode(service.access, key, **rules)["sub"] == service.user_id
     with pytest.raises(jwt.PyJWKClientError):
         keys.get_signing_key_from_jwt(service.refresh)
@@ -65,10 +77,11 @@ def test_flask_jwt_extended(service: Service) -> None:
     )
     JWTManager(app)
 
-    @app.get("/who")
-    @jwt_required()
-    def who():
+    def who() -> Response:
+        verify_jwt_in_request()
         return jsonify(id=get_jwt_identity())
+
+    app.add_url_rule("/who", view_func=who)
 
     client = app.test_client()
     assert client.get("/who", headers=bearer(service.access)).get_json() == {"id": service.user_id}
@@ -77,7 +90,7 @@ def test_flask_jwt_extended(service: Service) -> None:
 
 def test_simplejwt(service: Service) -> None:
     """In a process of its own, since Django is set up once for a process."""
-    command = [sys.executable, BACKEND, service.url, service.access, service.refresh]
+    command = [sys.executable, str(BACKEND), service.url, service.access, service.refresh]
     said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
     assert json.loads(said.stdout) == [service.user_id, "refused"]
 
@@ -88,7 +101,7 @@ def test_jose(service: Service) -> None:
         missing("Node with jose (npm ci --prefix tests/node)")
 
     def verify(token: str) -> subprocess.CompletedProcess[str]:
-        command = [node, NODE / "verify.mjs", service.url, token]
+        command = [node, str(NODE / "verify.mjs"), service.url, token]
         return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
 
     assert verify(service.access).stdout.strip() == service.user_id

@@ -17,17 +17,11 @@ from typing import Any
 
 import pytest
 
-from app.network import network
-from tests.conftest import (
-    DUMMY,
-    ROOT,
-    clean_environment,
-    free_port,
-    missing,
-    run_server,
-    wait_until,
-)
-from tests.http import Connection, once
+from app.core.networks import network
+from tests.support.application import DUMMY
+from tests.support.environment import ROOT, clean_environment, free_port, missing, wait_until
+from tests.support.http import Connection, once
+from tests.support.servers import run_server
 
 # --- a start that fails ------------------------------------------------------------------------
 
@@ -103,25 +97,47 @@ def test_a_damaged_keyring_stops_the_start_with_one_line(tmp_path: Path, content
 # --- a start that succeeds -----------------------------------------------------------------------
 
 
-def test_every_start_prints_the_address(tmp_path: Path) -> None:
+def test_every_start_prints_the_address_and_where_mails_are(tmp_path: Path) -> None:
     for _ in ("first", "later"):
         with run_server(tmp_path, f"sqlite:///{tmp_path / 'a.db'}") as server:
-            assert server.log.read_text() == f"loguserapp: open {server.url}\n"
+            assert server.log.read_text() == (
+                f"loguserapp: open {server.url}\n"
+                f"loguserapp: no SMTP_HOST: mails are files in {server.instance / 'outbox'}, "
+                f"shown at {server.url}/outbox\n"
+            )
+
+
+def test_a_start_with_a_mail_server_says_nothing_of_mails(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    with run_server(tmp_path, url, SMTP_HOST="localhost", MAIL_FROM="login@example.com") as server:
+        assert server.log.read_text() == f"loguserapp: open {server.url}\n"
 
 
 def test_plain_http_to_the_outside_is_warned_of(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'a.db'}"
     with run_server(tmp_path, url, HOST="0.0.0.0") as server:
-        _, warning = server.log.read_text().splitlines()
+        _, mails, warning = server.log.read_text().splitlines()
+        assert mails.endswith("outbox")  # nobody is told of a page that is not there
         assert "HOST 0.0.0.0" in warning
         assert "PUBLIC_URL" in warning
     with run_server(tmp_path, url, HOST="0.0.0.0", PUBLIC_URL="https://a.example") as server:
-        assert len(server.log.read_text().splitlines()) == 1
+        _, mails = server.log.read_text().splitlines()
+        assert mails.endswith("outbox")
+
+
+def test_mails_that_nobody_gets_are_warned_of(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    there = "https://a.example"
+    with run_server(tmp_path, url, PUBLIC_URL=there, EMAIL_VERIFICATION="required") as server:
+        *_, warning = server.log.read_text().splitlines()
+        assert "EMAIL_VERIFICATION" in warning
+        assert "SMTP_HOST" in warning
 
 
 def test_a_proxy_is_told_which_headers_to_drop(tmp_path: Path) -> None:
     with run_server(tmp_path, f"sqlite:///{tmp_path / 'a.db'}", TRUSTED_PROXIES="1") as server:
-        _, warning = server.log.read_text().splitlines()
+        _, mails, warning = server.log.read_text().splitlines()
+    assert mails.endswith("outbox")
     assert "TRUSTED_PROXIES is 1" in warning
     assert "underscore" in warning
 
@@ -129,7 +145,7 @@ def test_a_proxy_is_told_which_headers_to_drop(tmp_path: Path) -> None:
 def test_an_ipv4_client_of_an_ipv6_socket_is_known_by_its_ipv4_address(tmp_path: Path) -> None:
     with run_server(tmp_path, f"sqlite:///{tmp_path / 'a.db'}", HOST="::") as server:
         once(server.url, "POST", "/login", username="nobody", password="wrong password")
-        (line,) = (line for line in server.log.read_text().splitlines() if '"login"' in line)
+        (line,) = (line for line in server.log.read_text().splitlines() if '"login.failed"' in line)
     assert network(json.loads(line)["address"]) == "127.0.0.1"
 
 
@@ -140,7 +156,8 @@ def test_what_is_secret_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> 
         assert once(first.url, "POST", "/register", **DUMMY).status == 201
         token = once(first.url, "POST", "/login", **DUMMY).json()["access_token"]
     assert instance.stat().st_mode & 0o777 == 0o700
-    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in instance.iterdir()}
+    files = [path for path in instance.iterdir() if path.is_file()]  # and perhaps a mail already
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in files}
     assert modes == {"secret_key": "0o600", "keyring.json": "0o600"}
     with run_server(tmp_path, url, instance, **name) as second:
         assert once(second.url, "GET", "/resource", token).status == 200
@@ -221,6 +238,34 @@ def test_a_signal_ends_make_run_and_leaves_nothing_behind(
     assert "Traceback" not in output
     wait_until(lambda: not _accepts(port), "the workers to end", seconds=5)
     assert not _group_lives(process.pid)
+
+
+def test_a_worker_that_ends_before_the_server_does_is_not_started_again(tmp_path: Path) -> None:
+    """As when a signal from the terminal reaches all of them, and the workers are quicker."""
+    url, proxy = f"sqlite:///{tmp_path / 'a.db'}", {"TRUSTED_PROXIES": "1"}
+    with run_server(tmp_path, url, None, WORKERS="1", **proxy) as server:
+        main, port = server.process.pid, int(server.url.rpartition(":")[2])
+        (worker,) = _children(main)
+        server.process.terminate()
+        wait_until(lambda: _listeners(port) == 2, "the server to refuse new connections")
+        os.kill(worker, signal.SIGKILL)
+        seen: set[int] = set()
+        while server.process.poll() is None:
+            seen |= _children(main)
+    assert seen <= {worker}
+
+
+def _children(process: int) -> set[int]:
+    try:
+        return set(map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split()))
+    except (FileNotFoundError, ProcessLookupError):
+        return set()
+
+
+def _listeners(port: int) -> int:
+    """How many sockets listen on a port of 127.0.0.1."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()
+    return sum(f" 0100007F:{port:04X} 00000000:0000 0A " in line for line in lines)
 
 
 def _group_lives(group: int) -> bool:

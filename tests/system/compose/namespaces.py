@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.conftest import wait_until
+from tests.support.environment import wait_until
 
 # As Docker writes them, with the stack's ports and, by mistake, MySQL's.
 DOCKER_RULES = """
@@ -100,7 +100,9 @@ class Network:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self._listeners.append(listener)
-        wait_until(lambda: listener.stdout.readline() == "ready\n", "the ports to be open")
+        said = listener.stdout
+        assert said is not None
+        wait_until(lambda: said.readline() == "ready\n", "the ports to be open")
 
     def reached(self, where: str, targets: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
         """Which of the targets answer a connection from there."""

@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import ROOT, free_port
+from tests.support.environment import ROOT, free_port
 
 FILES = ("Dockerfile", ".dockerignore", "docker-compose.yml", "nginx.conf", "deploy", "app",
-         "migrations", "wsgi.py", "requirements.txt", "Makefile")  # fmt: skip
+         "migrations", "wsgi.py", "loguserapp", "requirements.txt", "Makefile")  # fmt: skip
 OWNER = ("mysql", "--defaults-extra-file=/run/secrets/owner.cnf", "-BN")
 
 
@@ -32,12 +33,12 @@ class Stack:
         } | settings  # fmt: skip
 
     def run(
-        self, *command: str, check: bool = True, **more: str
+        self, *command: str, check: bool = True, more: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command in the stack's folder, as an operator would."""
+        """Run a command in the stack's folder, as an operator would, with more environment."""
         done = subprocess.run(
-            command, cwd=self.folder, env=self.environment | more, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=300, check=False,
+            command, cwd=self.folder, env=self.environment | dict(more or {}),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
         if check and done.returncode:
             logs = self.compose("logs", "--tail", "15", check=False).stdout
@@ -77,7 +78,8 @@ class Stack:
         return self.compose("ps", "-q", *filter(None, [service])).stdout.split()
 
     def inspect(self, container: str) -> dict[str, Any]:
-        return json.loads(self.run("docker", "inspect", container).stdout)[0]
+        found: dict[str, Any] = json.loads(self.run("docker", "inspect", container).stdout)[0]
+        return found
 
     def kill(self, container: str) -> None:
         """SIGKILL the service itself, as the kernel would: Docker was not asked to stop it."""

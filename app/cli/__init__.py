@@ -1,0 +1,35 @@
+"""The commands of an operator: loguserapp users, sessions, keys, mail, limits, purge, db."""
+
+from __future__ import annotations
+
+import click
+from flask import Flask
+from flask.cli import ScriptInfo
+
+from app.cli.common import check_database, check_secret, refusals
+from app.cli.database import Migrations, purge
+from app.cli.keys import key_commands
+from app.cli.limits import limit_commands
+from app.cli.mail import mail_commands
+from app.cli.sessions import session_commands
+from app.cli.users import user_commands
+
+# Flask's own commands that serve or use the application, which they load as they begin.
+_OF_FLASK = {"run", "shell"}
+
+
+def is_command() -> bool:
+    """Whether the `flask` command loads the application, rather than a server."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.find_object(ScriptInfo) is not None
+
+
+def init_app(app: Flask) -> None:
+    """Register the commands."""
+    groups = (user_commands, session_commands, key_commands, mail_commands, limit_commands)
+    for command in (*groups, purge, Migrations(app)):
+        app.cli.add_command(command)
+    if is_command() and click.get_current_context().info_name in _OF_FLASK:
+        with app.app_context(), refusals(database=False):
+            check_secret()
+            check_database()

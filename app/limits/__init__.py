@@ -1,0 +1,1 @@
+"""Rate limits: what is counted, and where."""

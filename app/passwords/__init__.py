@@ -1,0 +1,1 @@
+"""Passwords: which are good enough, and how they are hashed."""

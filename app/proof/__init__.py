@@ -1,0 +1,1 @@
+"""Re-authentication before a change of an account."""

@@ -1,1 +1,0 @@
-"""Thin views: read, call an account rule, reply."""

@@ -1,0 +1,1 @@
+"""What operators and visitors ask of the service itself."""

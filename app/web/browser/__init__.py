@@ -1,0 +1,1 @@
+"""What the pages keep in a browser: cookies."""

@@ -1,0 +1,1 @@
+"""How refusals and failures are answered."""

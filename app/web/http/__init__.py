@@ -1,0 +1,1 @@
+"""What is done to each request and response, whatever its route."""

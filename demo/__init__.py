@@ -1,0 +1,1 @@
+"""The demo identity provider of `make run SOCIAL_DEMO=1`."""

@@ -1,0 +1,193 @@
+"""The pool of connections to MySQL: which round trips it makes, and what it survives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+import app.core.engines.mysql_pool
+from app.core.database import retry_once_on_disconnect
+from app.extensions import db
+from tests.support.databases import execute, select
+
+ADD = "INSERT INTO counter (name, value, expires_at) VALUES ('a', 1, '2099-01-01')"
+
+
+@pytest.fixture
+def application(
+    mysql_migrated: str, request: pytest.FixtureRequest, tmp_path: Any
+) -> Iterator[Flask]:
+    from app import create_app
+    from tests.support.application import close
+    from tests.support.databases import make_config
+
+    execute(mysql_migrated, "DELETE FROM counter")
+    made = create_app(make_config(mysql_migrated, tmp_path / "instance"))
+    with made.app_context():
+        yield made
+    close(made)
+    execute(mysql_migrated, "DELETE FROM counter")
+
+
+@pytest.fixture
+def engine(application: Flask) -> Engine:
+    return db.engine
+
+
+def number_of(connection: Connection) -> int:
+    found: int = connection.scalar(text("SELECT CONNECTION_ID()"))
+    return found
+
+
+def counted(connection: Connection, name: str) -> int:
+    """A counter that the server keeps of this connection's commands."""
+    shown = connection.execute(text(f"SHOW SESSION STATUS LIKE '{name}'"))
+    return int(shown.one()[1])
+
+
+def kill(url: str, number: int) -> None:
+    execute(url, f"KILL {number}")
+
+
+def test_a_committed_connection_is_neither_pinged_nor_rolled_back(engine: Engine) -> None:
+    with engine.connect() as connection:
+        number = number_of(connection)
+        pings = counted(connection, "Com_admin_commands")
+        rollbacks = counted(connection, "Com_rollback")
+        connection.commit()
+    for _ in range(5):
+        with engine.connect() as connection:
+            connection.execute(text("UPDATE counter SET value = 1"))
+            connection.commit()
+    with engine.connect() as connection:
+        assert number_of(connection) == number
+        assert counted(connection, "Com_admin_commands") == pings
+        assert counted(connection, "Com_rollback") == rollbacks
+
+
+def leave_open(engine: Engine) -> None:
+    connection = engine.raw_connection()
+    connection.cursor().execute(ADD)
+    connection.close()
+
+
+def leave_failed(engine: Engine) -> None:
+    """An INSERT that meets a duplicate keeps a lock on the row, and its answer is an error."""
+    with engine.begin() as connection:
+        connection.execute(text(ADD))
+    raw = engine.raw_connection()
+    with pytest.raises(Exception, match="Duplicate"):
+        raw.cursor().execute(ADD)
+    raw.close()
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM counter"))
+
+
+def leave_by_exception(engine: Engine) -> None:
+    def fail() -> None:
+        with engine.connect() as connection:
+            connection.execute(text(ADD))
+            connection.execute(text(ADD))
+
+    with pytest.raises(IntegrityError):
+        fail()
+
+
+@pytest.mark.parametrize("leave", [leave_open, leave_failed, leave_by_exception])
+def test_what_is_open_is_rolled_back(
+    engine: Engine, mysql_migrated: str, leave: Callable[[Engine], None]
+) -> None:
+    leave(engine)
+    assert isinstance(engine.pool, QueuePool)
+    assert engine.pool.checkedin() == 1
+    assert select(mysql_migrated, "SELECT * FROM counter") == []
+    lock = "SELECT * FROM counter WHERE name = 'a' FOR UPDATE NOWAIT"
+    assert select(mysql_migrated, lock) == []
+
+
+def test_an_idle_connection_that_broke_is_replaced(
+    engine: Engine, mysql_migrated: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with engine.connect() as connection:
+        broken = number_of(connection)
+    kill(mysql_migrated, broken)
+    monkeypatch.setattr(app.core.engines.mysql_pool, "PING_AFTER", 0)
+    with engine.connect() as connection:
+        assert number_of(connection) != broken
+
+
+def test_a_connection_lost_before_its_statement_is_retried(
+    engine: Engine, mysql_migrated: str
+) -> None:
+    used: list[int] = []
+
+    def add() -> str:
+        used.append(number_of(db.session.connection()))
+        if len(used) == 1:
+            kill(mysql_migrated, used[0])
+        db.session.execute(text(ADD))
+        db.session.commit()
+        return "added"
+
+    assert retry_once_on_disconnect(add) == "added"
+    assert len(set(used)) == 2
+    assert select(mysql_migrated, "SELECT name FROM counter") == [("a",)]
+
+
+def test_a_connection_lost_before_its_commit_is_retried(
+    engine: Engine, mysql_migrated: str
+) -> None:
+    used: list[int] = []
+
+    def add() -> None:
+        db.session.execute(text(ADD))
+        used.append(number_of(db.session.connection()))
+        if len(used) == 1:
+            kill(mysql_migrated, used[0])
+        db.session.commit()
+
+    retry_once_on_disconnect(add)
+    assert len(set(used)) == 2
+    assert select(mysql_migrated, "SELECT name FROM counter") == [("a",)]
+
+
+def test_a_connection_lost_twice_is_an_error(engine: Engine, mysql_migrated: str) -> None:
+    used: list[int] = []
+
+    def never() -> None:
+        used.append(number_of(db.session.connection()))
+        kill(mysql_migrated, used[-1])
+        db.session.execute(text(ADD))
+
+    with pytest.raises(OperationalError) as lost:
+        retry_once_on_disconnect(never)
+    db.session.rollback()
+    assert lost.value.connection_invalidated
+    assert len(set(used)) == 2
+
+
+def test_another_error_is_not_retried(engine: Engine) -> None:
+    calls: list[int] = []
+
+    def twice() -> None:
+        calls.append(1)
+        db.session.execute(text(ADD))
+        db.session.execute(text(ADD))
+
+    with pytest.raises(IntegrityError):
+        retry_once_on_disconnect(twice)
+    db.session.rollback()
+    assert calls == [1]
+
+
+def test_an_error_holds_no_parameter(engine: Engine) -> None:
+    secret = "correct horse battery"
+    with engine.connect() as connection, pytest.raises(DBAPIError) as error:
+        connection.execute(text("SELECT :secret FROM nowhere"), {"secret": secret})
+    assert secret not in str(error.value)

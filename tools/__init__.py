@@ -1,0 +1,1 @@
+"""Programs that make the pictures, diagrams and figures of the documentation."""
