@@ -38,15 +38,21 @@ class FrontEnd:
         return urlsplit(self.redirect_url).netloc
 
     @property
+    def query(self) -> str:
+        """What it asks for, as the query of an address."""
+        return urlencode(
+            {
+                "redirect_uri": self.redirect_url,
+                "state": self.state,
+                "code_challenge": self.challenge,
+                "code_challenge_method": "S256",
+            }
+        )
+
+    @property
     def path(self) -> str:
         """The page of this service that leads on to it."""
-        query = {
-            "redirect_uri": self.redirect_url,
-            "state": self.state,
-            "code_challenge": self.challenge,
-            "code_challenge_method": "S256",
-        }
-        return f"{CONTINUE}?{urlencode(query)}"
+        return f"{CONTINUE}?{self.query}"
 
     def answer_url(self, **answer: str) -> str:
         """The front end's address with an answer and its state in the query (RFC 6749 §4.1.2)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -99,6 +100,35 @@ def test_the_pages_keep_what_was_asked(app: Flask) -> None:
     onward = next_of(page)
     assert urlencode({"next": onward}) in page  # the link to the other page
     assert next_of(Browser(app).get(f"/register?{urlencode({'next': onward})}").text) == onward
+
+
+def in_indonesian(page: str) -> str:
+    """Where the page's link to itself in Indonesian leads."""
+    return re.findall(r'href="([^"]*lang=id)"', page)[0].replace("&amp;", "&")
+
+
+@pytest.mark.parametrize("path", ["/login", "/register"])
+@pytest.mark.parametrize("refused", [False, True])
+def test_another_language_keeps_what_was_asked(app: Flask, path: str, refused: bool) -> None:
+    browser = Browser(app)
+    page = browser.get(f"{path}?{QUERY}").text
+    onward = next_of(page)
+    if refused:
+        page = browser.post(path, username="x", next=onward).text
+    turned = browser.get(path + in_indonesian(page)).text
+    assert '<html lang="id">' in turned
+    assert next_of(turned) == onward
+
+
+def test_another_language_keeps_what_was_asked_of_a_person_who_is_logged_in(app: Flask) -> None:
+    app.test_client().post("/register", data=DUMMY)
+    browser = Browser(app)
+    browser.post("/login", **DUMMY)
+    turned = browser.get(
+        "/login/continue" + in_indonesian(browser.get(f"/login/continue?{QUERY}").text)
+    )
+    assert turned.status_code == 200
+    assert "Lanjutkan sebagai dummyuser" in turned.text
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def ask() -> AnyResponse:
     client = _client()
     who = current_person()
     if who is None:
-        return redirect(f"/login?{client.path.partition('?')[2]}", 303)
+        return redirect(f"/login?{client.query}", 303)
     if arrival.take(client.path):
         return redirect(_url_with_code(who, client), 303)
     return render_page("social/continue.html", client=client)
