@@ -81,6 +81,14 @@ def test_a_person_who_is_logged_in_presses_a_button_first(app: Flask) -> None:
     assert exchanged(app, code_in(pressed.location)).status_code == 200
 
 
+def test_a_message_that_was_not_shown_on_the_way_is_not_shown_later(app: Flask) -> None:
+    browser = Browser(app)
+    onward = next_of(browser.get(f"/register?{QUERY}").text)
+    browser.post("/register", **DUMMY, next=onward)
+    assert browser.get(onward).status_code == 303
+    assert "Your account is ready." not in browser.get("/").text
+
+
 def test_a_login_for_a_page_here_gives_no_front_end_a_code(app: Flask) -> None:
     app.test_client().post("/register", data=DUMMY)
     browser = Browser(app)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, request
+from flask import Blueprint, get_flashed_messages, redirect, request
 from werkzeug.exceptions import NotAcceptable, NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -25,6 +25,7 @@ def ask() -> AnyResponse:
     if who is None:
         return redirect(f"/login?{client.query}", 303)
     if arrival.take(client.path):
+        get_flashed_messages()  # no page of ours shows them now; later they would be stale
         return redirect(_url_with_code(who, client), 303)
     return render_page("social/continue.html", client=client)
 
