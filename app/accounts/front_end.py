@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from app.config import settings
 from app.core.errors import FrontEndRefusedError
@@ -58,6 +58,17 @@ class FrontEnd:
         """The front end's address with an answer and its state in the query (RFC 6749 §4.1.2)."""
         separator = "&" if "?" in self.redirect_url else "?"
         return f"{self.redirect_url}{separator}{urlencode(answer | {'state': self.state})}"
+
+
+def behind(path: str) -> FrontEnd | None:
+    """The front end that a path of this service leads on to, or None."""
+    at, _, query = path.partition("?")
+    if at != CONTINUE:
+        return None
+    try:
+        return asking(dict(parse_qsl(query)))
+    except FrontEndRefusedError:
+        return None
 
 
 def asking(arguments: Mapping[str, str]) -> FrontEnd | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from html import escape
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -49,6 +50,17 @@ def exchanged(app: Flask, code: str, verifier: str = VERIFIER) -> Any:
 
 
 @pytest.mark.parametrize("page", ["/login", "/register"])
+def test_a_page_says_which_program_asked(app: Flask, page: str) -> None:
+    browser = Browser(app)
+    asked = browser.get(f"{page}?{QUERY}").text
+    assert "You then go on to app.example.com." in asked
+    refused = browser.post(page, **DUMMY | {"password": ""}, next=next_of(asked))
+    assert "You then go on to app.example.com." in refused.text
+    for address in (page, f"{page}?next=/account", f"{page}?next=/login/continue?redirect_uri=x"):
+        assert "You then go on" not in browser.get(address).text
+
+
+@pytest.mark.parametrize("page", ["/login", "/register"])
 def test_a_login_ends_at_the_front_end_with_a_code(app: Flask, page: str) -> None:
     browser = Browser(app)
     if page == "/login":
@@ -73,6 +85,9 @@ def test_a_person_who_is_logged_in_presses_a_button_first(app: Flask) -> None:
     assert shown.status_code == 200
     assert "app.example.com" in shown.text
     assert "Continue as dummyuser" in shown.text
+    # Who does not want to is led back, and the front end is told so (RFC 6749 §4.1.2.1).
+    refusal = f"{BACK}&{urlencode({'error': 'access_denied', 'state': 'st&te'})}"
+    assert f'href="{escape(refusal)}"' in shown.text
     # Opened again it still asks: a link of another site hands out nothing.
     assert browser.get(page.location).status_code == 200
     # Without the page's token the button is asked for once more.

@@ -10,7 +10,7 @@ from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.accounts.forms import LoginForm, PageLoginForm
-from app.accounts.front_end import asking
+from app.accounts.front_end import asking, behind
 from app.accounts.login import log_in
 from app.config import settings
 from app.core.errors import AccountError, EmailUnverifiedError, TokenMissingError
@@ -99,6 +99,7 @@ def _context(onward: str) -> dict[str, Any]:
     config = settings()
     return {
         "next": onward,
+        "leads_to": behind(onward),
         "providers": config.providers,
         "demo": config.social_demo,
         "last_used": last_used.method(),

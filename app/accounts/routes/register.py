@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from app.accounts import registration
 from app.accounts.forms import RegistrationForm
-from app.accounts.front_end import asking
+from app.accounts.front_end import asking, behind
 from app.accounts.lookup import Profile
 from app.config import settings
 from app.core.errors import (
@@ -102,6 +102,7 @@ def _context(onward: str) -> dict[str, Any]:
     """What the page needs beside its form; `taken` names the fields that another account has."""
     return {
         "next": onward,
+        "leads_to": behind(onward),
         "providers": settings().providers,
         "last_used": last_used.method(),
         "taken": (),
