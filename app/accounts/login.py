@@ -7,10 +7,11 @@ from typing import NoReturn
 from sqlalchemy import select
 
 from app import audit
+from app.accounts.by_mail.email_verification import request_missing_verification
 from app.accounts.lookup import find_by_name
 from app.audit import Event
 from app.core.database import release_connection
-from app.core.errors import InvalidCredentialsError, SessionRefusedError
+from app.core.errors import EmailUnverifiedError, InvalidCredentialsError, SessionRefusedError
 from app.core.networks import network
 from app.extensions import db
 from app.limits.attempts import LoginAttempt
@@ -48,7 +49,9 @@ def log_in(name: str, password: str, origin: Origin, *, keep: bool = False) -> G
     if user is None or stored is None or not good:
         _refuse(guess, user)
     guess.check()
-    rehashed = hashing.hash_password(password, flow_key) if hashing.needs_rehash(stored) else None
+    rehash = None
+    if hashing.needs_rehash(stored, password):
+        rehash = (stored, hashing.hash_password(password, flow_key))
     try:
         return open_session(
             user.id,
@@ -56,9 +59,12 @@ def log_in(name: str, password: str, origin: Origin, *, keep: bool = False) -> G
             origin,
             (PASSWORD,),
             proven_at=utcnow(),
-            rehash=(stored, rehashed) if rehashed else None,
+            rehash=rehash,
             keep=keep,
         )
+    except EmailUnverifiedError:
+        request_missing_verification(user.id, origin.client)
+        raise
     except SessionRefusedError:
         _refuse(guess, user)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -223,6 +224,21 @@ def is_reserved(email: str, *, for_user: int | None = None) -> bool:
     if for_user is not None:
         held = held.where(OneTime.user_id != for_user)
     return db.session.scalar(held.limit(1)) is not None
+
+
+def reserved_among(keys: Iterable[str]) -> set[str]:
+    """Those of some e-mails, as `lookup_key` writes them, that `is_reserved`."""
+    held = select(OneTime.subject_key).where(
+        OneTime.purpose == UNDO, OneTime.subject_key.in_(keys), OneTime.expires_at > utcnow()
+    )
+    return {key for key in db.session.scalars(held) if key is not None}
+
+
+def is_pending(purpose: str, user_id: int) -> bool:
+    """Tell whether an account has a living proof of a purpose."""
+    mine = (OneTime.purpose == purpose, OneTime.user_id == user_id)
+    living = select(OneTime.id).where(*mine, OneTime.expires_at > utcnow())
+    return db.session.scalar(living.limit(1)) is not None
 
 
 def token_of(row: OneTime) -> str:

@@ -1,8 +1,8 @@
-"""Hashing and checking passwords with bcrypt."""
+"""Hashing passwords with bcrypt, and checking them, in equal time for every result."""
 
 from __future__ import annotations
 
-import re
+import time
 from typing import cast
 
 from app.config import settings
@@ -11,16 +11,17 @@ from app.extensions import bcrypt
 from app.passwords import hashing_pool
 from app.passwords.hashing_pool import FlowKey
 from app.passwords.policy import MAX_BYTES
+from app.passwords.schemes import PBKDF2_SHA256, StoredHash, recognise
 from app.text import nfc
 
 # Seconds in the queue before a request is refused. A login can be repeated; a registration is a
 # filled-in form, sent once, and rate limited by address.
 LOGIN_PATIENCE = 5
 REGISTRATION_PATIENCE = 20
-# Version, cost, 16 bytes of salt (the last of its 22 characters holds two bits), 23 of digest.
-_BCRYPT_HASH = re.compile(
-    r"\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}"
-)
+# The lowest cost of bcrypt.
+_MIN_COST = 4
+# By how much the cost of the hash with which PBKDF2 is compared is below the configured one.
+_SMALLER = 4
 
 
 def hash_password(password: str, flow_key: FlowKey) -> str:
@@ -42,10 +43,14 @@ def hash_password(password: str, flow_key: FlowKey) -> str:
 
 
 def verify(password: str, stored: str | None, flow_key: FlowKey) -> bool:
-    """Tell whether a password matches a stored hash, in equal time for every result.
+    """Tell whether a password matches a stored hash, in equal time for every refusal.
 
-    An unknown account (`stored` is None), a password that bcrypt cannot take and a hash of a lower
-    cost all take as long as a check at the configured cost (ASVS 5.0, 6.3.8).
+    An unknown account (`stored` is None), a password that the scheme cannot take and a hash of a
+    lower cost or another scheme all take as long as a check at the configured cost (ASVS 5.0,
+    6.3.8). Only a hash of a higher cost takes longer.
+
+    The password counts in NFC, in which hashes are made here, and as typed: another program may
+    have hashed it so. Where the two differ, every account takes the work twice.
 
     Args:
         password: as typed.
@@ -59,13 +64,17 @@ def verify(password: str, stored: str | None, flow_key: FlowKey) -> bool:
     rounds = settings().bcrypt_log_rounds
     release_connection()
     return hashing_pool.pool().run(
-        lambda: _verify(nfc(password), stored, rounds), LOGIN_PATIENCE, flow_key
+        lambda: _verify(password, stored, rounds), LOGIN_PATIENCE, flow_key
     )
 
 
-def needs_rehash(stored: str) -> bool:
-    """Tell whether a stored hash has a lower cost than the configured one."""
-    return _cost(stored) < settings().bcrypt_log_rounds
+def needs_rehash(stored: str, password: str) -> bool:
+    """Tell whether the password that matched can have a hash of today's form, and has another.
+
+    A password of more than 72 bytes, which another program hashed, keeps its hash.
+    """
+    today = f"$2b${settings().bcrypt_log_rounds:02}$"
+    return not stored.startswith(today) and len(nfc(password).encode()) <= MAX_BYTES
 
 
 def _hash(password: str, rounds: int) -> str:
@@ -73,18 +82,41 @@ def _hash(password: str, rounds: int) -> str:
 
 
 def _verify(password: str, stored: str | None, rounds: int) -> bool:
-    readable = 0 < len(password.encode()) <= MAX_BYTES and "\0" not in password
-    if stored is None or not readable or not _BCRYPT_HASH.fullmatch(stored):
-        _hash("equal work", rounds)
-        return False
-    good = bool(bcrypt.check_password_hash(stored, password))
-    if not good:
-        # 2^c + (2^c + 2^(c+1) + … + 2^(r-1)) = 2^r: one hash of each cost in between adds up
-        # to the work of the configured cost.
-        for missing in range(_cost(stored), rounds):
-            _hash("equal work", missing)
-    return good
+    known = recognise(stored) if stored is not None else None
+    for spelling in dict.fromkeys((nfc(password), password)):
+        if known is None or not known.takes(spelling):
+            _hash("equal work", rounds)
+        elif _matches(known, spelling, rounds):
+            return True
+    return False
 
 
-def _cost(stored: str) -> int:
-    return int(stored[4:6])
+def _matches(known: StoredHash, password: str, rounds: int) -> bool:
+    began = time.thread_time()
+    if known.matches(password):
+        return True
+    if known.scheme == PBKDF2_SHA256:
+        done = _work_of(time.thread_time() - began, rounds)
+    else:
+        done = 2**known.cost
+    _do_work(2**rounds - done)
+    return False
+
+
+def _work_of(seconds: float, rounds: int) -> int:
+    """How many rounds of bcrypt take these seconds and those of this function.
+
+    Compared each time and by the processor's time of this thread, so that neither the machine nor
+    what else it does matters.
+    """
+    cost = max(rounds - _SMALLER, _MIN_COST)
+    began = time.thread_time()
+    _hash("equal work", cost)
+    return int(2**cost * (1 + seconds / (time.thread_time() - began)))
+
+
+def _do_work(missing: int) -> None:
+    """Do this many rounds of bcrypt: one hash for each binary digit that is set."""
+    for cost in range(_MIN_COST, max(missing, 0).bit_length()):
+        if missing >> cost & 1:
+            _hash("equal work", cost)

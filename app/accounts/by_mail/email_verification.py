@@ -43,6 +43,17 @@ def request_verification(user_id: int, client: Client) -> None:
         audit.record(Event.MAIL_REQUESTED, user_id=user_id, kind=Kind.EMAIL_VERIFICATION)
 
 
+def request_missing_verification(user_id: int, client: Client) -> None:
+    """Mail a link and a code to a person whose password was right, unless one is still good.
+
+    An imported account was sent none, and a new one's may have expired.
+    """
+    is_pending = proofs.is_pending(EMAIL_VERIFICATION, user_id)
+    release_connection()
+    if not is_pending:
+        request_verification(user_id, client)
+
+
 def add_verification(user: User, address: str, client: Client) -> None:
     """Add the mail in the caller's transaction, in which the account's row is locked."""
     proof = proofs.create(EMAIL_VERIFICATION, address, client, user)

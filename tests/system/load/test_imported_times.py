@@ -1,0 +1,98 @@
+"""A refused login takes the same time whatever program made the account's hash (SECURITY 11).
+
+Cheaper hashes are filled up; dearer ones take longer, which docs/import states.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Callable
+
+import bcrypt
+import pytest
+from flask import Flask
+
+from tests.support import hashes
+from tests.support.application import DUMMY
+from tests.support.databases import execute
+
+pytestmark = pytest.mark.alone
+
+ROUNDS = 12
+SAMPLES = 200
+MOST = 0.05  # of a hash
+CHEAPER = {
+    "bcrypt 5": hashes.HTPASSWD_5,
+    "bcrypt 10": hashes.PHP_10,
+    "bcrypt_sha256 10": hashes.BCRYPT_SHA256,
+    "pbkdf2 20,000": hashes.PBKDF2_SALTED,
+    "pbkdf2 260,000": hashes.PBKDF2_260000,
+}
+DEARER = {
+    "bcrypt 13": hashes.PHP_13,
+    "bcrypt 14": hashes.PHP_13.replace("$13$", "$14$"),
+    "pbkdf2 1,000,000": hashes.PBKDF2_1000000,
+    "pbkdf2 2,000,000": hashes.PBKDF2_1000000.replace("$1000000$", "$2000000$"),
+}
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """The time of hashing does not depend on the database."""
+    return sqlite_url
+
+
+@pytest.fixture
+def take_times(
+    make_app: Callable[..., Flask], database_url: str
+) -> Callable[[dict[str, str], int], dict[str, list[float]]]:
+    client = make_app(bcrypt_log_rounds=ROUNDS).test_client()
+    assert client.post("/register", data=DUMMY).status_code == 201
+    usual = bcrypt.hashpw(b"another", bcrypt.gensalt(ROUNDS)).decode()
+
+    def take(kinds: dict[str, str], samples: int) -> dict[str, list[float]]:
+        kinds = {"nobody": "", "usual": usual} | kinds
+        times: dict[str, list[float]] = {kind: [] for kind in kinds}
+        for _ in range(samples):
+            for kind in random.sample(list(kinds), len(kinds)):
+                execute(database_url, f"UPDATE user SET password = '{kinds[kind]}'")
+                name = "nobody" if kind == "nobody" else DUMMY["username"]
+                began = time.perf_counter()
+                answer = client.post("/login", json={"username": name, "password": "not this"})
+                times[kind].append(time.perf_counter() - began)
+                assert answer.status_code == 401
+        return times
+
+    return take
+
+
+Take = Callable[[dict[str, str], int], dict[str, list[float]]]
+
+
+def gaps(times: dict[str, list[float]]) -> dict[str, float]:
+    """By how many hashes each kind takes longer than an account that there is not."""
+    usual = statistics.median(times["nobody"])
+    found = {}
+    for kind, taken in times.items():
+        # Of pairs, since a busy moment of the machine slows both of a pair.
+        pairs = zip(taken, times["nobody"], strict=True)
+        found[kind] = statistics.median(one - other for one, other in pairs) / usual
+    print(f"a hash takes {usual * 1000:.0f} ms; longer than nobody by, in hashes:")  # noqa: T201
+    for kind, gap in found.items():
+        print(f"  {kind:18} {gap:+.3f}")  # noqa: T201 - for `pytest -rP`
+    return found
+
+
+def test_a_cheaper_hash_takes_as_long_as_none(take_times: Take) -> None:
+    found = gaps(take_times(CHEAPER, SAMPLES))
+    assert {kind: gap for kind, gap in found.items() if abs(gap) >= MOST} == {}
+
+
+def test_a_dearer_hash_takes_longer_within_what_the_documentation_states(
+    take_times: Take,
+) -> None:
+    found = gaps(take_times(DEARER, 10))
+    for kind, gap in found.items():
+        assert gap < 4, kind
