@@ -23,9 +23,9 @@ class Fields(TypedDict, total=False):
         limit: the rate limit, as `10 per 15 minute`.
         error: the code of a refusal, or the class and number of an error.
         reason: what the provider's answer lacked, in words of this program.
-        count: how many sessions.
-        counts: how many rows of each table.
-        kind: which mail.
+        count: how many sessions, or accounts.
+        counts: how many rows of each table, or of each result.
+        kind: which mail, or which export.
 
     """
 
@@ -67,6 +67,8 @@ class Event(_Recorded):
     ACCOUNT_DISABLED = "account.disabled", "success", "user_id"
     ACCOUNT_ENABLED = "account.enabled", "success", "user_id"
     ACCOUNT_DELETED = "account.deleted", "success", "user_id"
+    ACCOUNTS_IMPORTED = "accounts.imported", "success", "counts"
+    ACCOUNTS_EXPORTED = "accounts.exported", "success", "count", "kind"
     PROFILE_CHANGED = "profile.changed", "success", "user_id"
     EMAIL_CHANGED = "email.changed", "success", "user_id"
     EMAIL_VERIFIED = "email.verified", "success", "user_id"

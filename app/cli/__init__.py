@@ -12,6 +12,7 @@ from app.cli.keys import key_commands
 from app.cli.limits import limit_commands
 from app.cli.mail import mail_commands
 from app.cli.sessions import session_commands
+from app.cli.transfer import export_users, import_users
 from app.cli.users import user_commands
 
 # Flask's own commands that serve or use the application, which they load as they begin.
@@ -26,6 +27,8 @@ def is_command() -> bool:
 
 def init_app(app: Flask) -> None:
     """Register the commands."""
+    user_commands.add_command(import_users)
+    user_commands.add_command(export_users)
     groups = (user_commands, session_commands, key_commands, mail_commands, limit_commands)
     for command in (*groups, purge, Migrations(app)):
         app.cli.add_command(command)

@@ -17,7 +17,9 @@ from app.core.database import release_connection
 from app.core.proofs import LIFETIMES, PASSWORD_RESET
 from app.models import utcnow
 
-user_commands = AppGroup("users", help="Accounts: list, make, disable, reset, delete.")
+user_commands = AppGroup(
+    "users", help="Accounts: list, make, disable, reset, delete, import, export."
+)
 
 
 @user_commands.command("list")

@@ -1,0 +1,1 @@
+"""Accounts from another program, with the hashes of their passwords, and to another one."""
