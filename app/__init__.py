@@ -160,6 +160,8 @@ def _configure(app: Application, config: Config) -> None:
         MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
         MAX_FORM_PARTS=MAX_FIELDS,
         SQLALCHEMY_DATABASE_URI=config.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS=engine_options(config.database_url, config.threads),
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(
+            config.database_url, config.threads, for_command=cli.is_operators()
+        ),
     )
     tokens.init_app(app)

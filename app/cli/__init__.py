@@ -25,6 +25,11 @@ def is_command() -> bool:
     return context is not None and context.find_object(ScriptInfo) is not None
 
 
+def is_operators() -> bool:
+    """Whether the `flask` command loads the application for one of the commands here."""
+    return is_command() and click.get_current_context().info_name not in _OF_FLASK
+
+
 def init_app(app: Flask) -> None:
     """Register the commands."""
     user_commands.add_command(import_users)
@@ -32,7 +37,7 @@ def init_app(app: Flask) -> None:
     groups = (user_commands, session_commands, key_commands, mail_commands, limit_commands)
     for command in (*groups, purge, Migrations(app)):
         app.cli.add_command(command)
-    if is_command() and click.get_current_context().info_name in _OF_FLASK:
+    if is_command() and not is_operators():
         with app.app_context(), refusals(database=False):
             check_secret()
             check_database()

@@ -11,18 +11,22 @@ import app.core.engines.sqlite  # noqa: F401 - registers its events with SQLAlch
 # Seconds. A request must fail within five if the database does not answer: a lost ping or statement
 # plus a reconnect attempt stay below that.
 _DATABASE_TIMEOUT = 2
+# For a command: nobody waits for its answer, and an import must outlast a busy moment.
+_COMMAND_TIMEOUT = 60
 
 
-def engine_options(database_url: str, threads: int) -> dict[str, Any]:
+def engine_options(database_url: str, threads: int, *, for_command: bool = False) -> dict[str, Any]:
     """Return the options for SQLAlchemy's engine.
 
     Args:
         database_url: where the database is.
         threads: how many connections the pool keeps.
+        for_command: a statement may take a minute.
 
     """
+    patience = _COMMAND_TIMEOUT if for_command else _DATABASE_TIMEOUT
     if make_url(database_url).get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": _DATABASE_TIMEOUT}, "hide_parameters": True}
+        return {"connect_args": {"timeout": patience}, "hide_parameters": True}
     # Imported here, so that a worker on SQLite does not load the MySQL driver.
     from app.core.engines.mysql_pool import CircuitBreakerPool
 
@@ -40,7 +44,7 @@ def engine_options(database_url: str, threads: int) -> dict[str, Any]:
         "hide_parameters": True,  # error messages and log lines contain no values
         "connect_args": {
             "connect_timeout": _DATABASE_TIMEOUT,
-            "read_timeout": _DATABASE_TIMEOUT,
-            "write_timeout": _DATABASE_TIMEOUT,
+            "read_timeout": patience,
+            "write_timeout": patience,
         },
     }

@@ -15,15 +15,17 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy import NullPool, create_engine
 
 from tests.support import hashes
 from tests.support.databases import execute, select
 from tests.support.environment import ROOT, clean_environment, wait_until
-from tests.support.http import Connection, once
+from tests.support.http import Connection
 from tests.support.servers import Server
 
 ROUNDS = 5
 ROWS = 20_000
+PATIENCE = 120  # seconds, on a busy machine
 
 
 @pytest.fixture
@@ -34,25 +36,40 @@ def server(
         yield server
 
 
-def start_import(server: Server, database_url: str, *arguments: str) -> subprocess.Popen[str]:
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start_import(server: Server, database_url: str) -> Iterator[Start]:
+    """Start an import of a file; none outlives the test."""
     settings = {"DATABASE_URL": database_url, "INSTANCE_PATH": str(server.instance)}
-    return subprocess.Popen(
-        [sys.executable, "-m", "flask", "users", "import", *arguments],
-        cwd=ROOT, env=clean_environment() | settings, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+    started = []
+
+    def start(file: Path) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "flask", "users", "import", str(file), "--yes"]
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=clean_environment() | settings, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 def finished(process: subprocess.Popen[str]) -> list[int]:
     """How many it has imported, found here and refused."""
-    printed, errors = process.communicate(timeout=300)
+    printed, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors
     lines = [line.split() for line in printed.splitlines() if line.startswith(" ")]
     return [int(words[0].replace(",", "")) for words in lines]
 
 
 def test_ten_people_of_each_program_log_in(
-    server: Server, database_url: str, tmp_path: Path
+    server: Server, start_import: Start, database_url: str, tmp_path: Path
 ) -> None:
     people = {f"person{number}": person for number, person in enumerate(hashes.people())}
     assert set(Counter(person.program for person in people.values()).values()) == {10}
@@ -63,10 +80,11 @@ def test_ten_people_of_each_program_log_in(
     ])  # fmt: skip
     file = tmp_path / "people.csv"
     file.write_text(text.getvalue())
-    assert finished(start_import(server, database_url, str(file), "--yes")) == [len(people), 0, 0]
+    assert finished(start_import(file)) == [len(people), 0, 0]
 
     def status(name: str, password: str) -> int:
-        return once(server.url, "POST", "/login", username=name, password=password).status
+        with Connection(server.url, PATIENCE) as connection:
+            return connection.send("POST", "/login", username=name, password=password).status
 
     with ThreadPoolExecutor(2) as pool:
         for password_of, expected in (
@@ -89,7 +107,7 @@ def is_there(database_url: str, query: str) -> bool:
 
 
 def test_of_an_import_and_registrations_of_the_same_people_one_makes_each_account(
-    server: Server, database_url: str, tmp_path: Path
+    server: Server, start_import: Start, database_url: str, tmp_path: Path
 ) -> None:
     """Others register with names and e-mails of the file, in any pairing, while it is imported."""
     for turn in range(ROUNDS):
@@ -97,7 +115,7 @@ def test_of_an_import_and_registrations_of_the_same_people_one_makes_each_accoun
         names = [f"turn{turn}.{number}" for number in range(3000)]
         rows = "".join(f"\n{name},{name}@example.com," for name in names)
         file.write_text(f"username,email,password{rows}")
-        process = start_import(server, database_url, str(file), "--yes")
+        process = start_import(file)
 
         def register(number: int, names: list[str] = names) -> int:
             """The same person as in the file, another e-mail, or one row's name with another's."""
@@ -107,13 +125,13 @@ def test_of_an_import_and_registrations_of_the_same_people_one_makes_each_accoun
                 "email": f"{emails[number % 3]}@example.com",
                 "password": hashes.PASSWORD,
             }
-            with Connection(server.url) as connection:
+            with Connection(server.url, PATIENCE) as connection:
                 return connection.send("POST", "/register", **body).status
 
         begun = f"SELECT count(*) FROM user WHERE username = '{names[999]}'"
         with ThreadPoolExecutor(4) as pool:
             early = list(pool.map(register, range(12)))
-            wait_until(partial(is_there, database_url, begun), "the first batch")
+            wait_until(partial(is_there, database_url, begun), "the first batch", PATIENCE)
             late = list(pool.map(register, range(1000, 3000, 80)))
         imported, present, refused = finished(process)
         statuses = Counter(early + late)
@@ -126,23 +144,40 @@ def test_of_an_import_and_registrations_of_the_same_people_one_makes_each_accoun
 
 
 def test_an_import_that_is_killed_goes_on_where_it_was(
-    server: Server, database_url: str, tmp_path: Path
+    server: Server, start_import: Start, database_url: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "many.csv"
     rows = "".join(f"\nperson{number},p{number}@example.com," for number in range(ROWS))
     file.write_text(f"username,email,password{rows}")
-    process = start_import(server, database_url, str(file), "--yes")
+    process = start_import(file)
     count = "SELECT count(*) FROM user"
-    wait_until(lambda: select(database_url, count) > [(2000,)], "some batches")
+    wait_until(lambda: select(database_url, count) > [(2000,)], "some batches", PATIENCE)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     ((before,),) = select(database_url, count)
     assert before % 1000 == 0  # whole batches
     assert 0 < before < ROWS
     execute(database_url, "UPDATE user SET password = 'untouched'")
-    assert finished(start_import(server, database_url, str(file), "--yes")) == [
+    assert finished(start_import(file)) == [
         ROWS - before, before, 0,
     ]  # fmt: skip
     assert select(database_url, count) == [(ROWS,)]
     untouched = "SELECT count(*) FROM user WHERE password = 'untouched'"
     assert select(database_url, untouched) == [(before,)]
+
+
+def test_an_import_waits_for_a_table_that_is_locked_for_longer_than_a_request_waits(
+    start_import: Start, database_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "one.csv"
+    file.write_text("username,email,password\nbudi,budi@example.com,")
+    is_sqlite = database_url.startswith("sqlite")
+    lock = "BEGIN IMMEDIATE" if is_sqlite else "LOCK TABLES user WRITE"
+    engine = create_engine(database_url, poolclass=NullPool)
+    with engine.connect() as holder:
+        holder.exec_driver_sql(lock)
+        process = start_import(file)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=10)
+        holder.exec_driver_sql("ROLLBACK" if is_sqlite else "UNLOCK TABLES")
+    assert finished(process) == [1, 0, 0]
