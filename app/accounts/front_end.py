@@ -66,7 +66,8 @@ def behind(path: str) -> FrontEnd | None:
     if at != CONTINUE:
         return None
     try:
-        return asking(dict(parse_qsl(query)))
+        # Of two values the first counts, as in a request.
+        return asking(dict(reversed(parse_qsl(query))))
     except FrontEndRefusedError:
         return None
 

@@ -56,6 +56,9 @@ def test_a_page_says_which_program_asked(app: Flask, page: str) -> None:
     assert "You then go on to app.example.com." in asked
     refused = browser.post(page, **DUMMY | {"password": ""}, next=next_of(asked))
     assert "You then go on to app.example.com." in refused.text
+    # The first of two values counts, for the page as for what the login leads to.
+    twice = urlencode({"next": f"/login/continue?{QUERY}&redirect_uri=https://elsewhere.example/"})
+    assert "You then go on to app.example.com." in browser.get(f"{page}?{twice}").text
     for address in (page, f"{page}?next=/account", f"{page}?next=/login/continue?redirect_uri=x"):
         assert "You then go on" not in browser.get(address).text
 
@@ -127,7 +130,7 @@ def test_the_pages_keep_what_was_asked(app: Flask) -> None:
 
 def in_indonesian(page: str) -> str:
     """Where the page's link to itself in Indonesian leads."""
-    return re.findall(r'href="([^"]*lang=id)"', page)[0].replace("&amp;", "&")
+    return str(re.findall(r'href="([^"]*lang=id)"', page)[0]).replace("&amp;", "&")
 
 
 @pytest.mark.parametrize("path", ["/login", "/register"])
