@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import NoReturn
 
 from sqlalchemy import select
@@ -11,7 +12,12 @@ from app.accounts.by_mail.email_verification import request_missing_verification
 from app.accounts.lookup import find_by_name
 from app.audit import Event
 from app.core.database import release_connection
-from app.core.errors import EmailUnverifiedError, InvalidCredentialsError, SessionRefusedError
+from app.core.errors import (
+    AlreadyVerifiedError,
+    EmailUnverifiedError,
+    InvalidCredentialsError,
+    SessionRefusedError,
+)
 from app.core.networks import network
 from app.extensions import db
 from app.limits.attempts import LoginAttempt
@@ -63,7 +69,8 @@ def log_in(name: str, password: str, origin: Origin, *, keep: bool = False) -> G
             keep=keep,
         )
     except EmailUnverifiedError:
-        request_missing_verification(user.id, origin.client)
+        with contextlib.suppress(AlreadyVerifiedError):  # it was proven just now: log in again
+            request_missing_verification(user.id, origin.client)
         raise
     except SessionRefusedError:
         _refuse(guess, user)

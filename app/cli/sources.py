@@ -8,7 +8,7 @@ import json
 import os
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import chain
 from pathlib import Path
@@ -65,14 +65,18 @@ class Columns:
         needed = [name for ours, name in self._named.items() if ours in self._required]
         return next((name for name in needed if name not in there), None)
 
+    def _others(self, theirs: Sequence[str]) -> str:
+        """The columns that are there; not a first line that is no header, but holds a hash."""
+        return f", but {', '.join(theirs)}" if self.present(theirs) else ""
+
     def found(self, theirs: Iterable[str], where: str) -> dict[str, str]:
         """As `present`, or exit with 1."""
         theirs = list(theirs)
         missing = self.missing(theirs)
         if missing is not None:
             raise click.ClickException(
-                f"{where} has no column {missing!r}, but {', '.join(theirs)}. Name its columns "
-                "with --columns username=…,email=…,password=…"
+                f"{where} has no column {missing!r}{self._others(theirs)}. Name its columns with "
+                "--columns username=…,email=…,password=…"
             )
         return self.present(theirs)
 
@@ -166,7 +170,7 @@ def _objects(file: IO[str]) -> Iterator[tuple[int, Any]]:
             begins = _SPACE.match(text, at).end()  # type: ignore[union-attr]
             try:
                 value, end = decoder.raw_decode(text, begins)
-            except ValueError:
+            except (ValueError, RecursionError):  # the latter by nested arrays
                 break  # its end is in the next piece
             line += text.count("\n", at, begins)
             yield line, value

@@ -340,6 +340,8 @@ def test_json_of_any_length_is_read_in_pieces(app: Flask, tmp_path: Path) -> Non
         ("users.json", "[" + json.dumps({}) + ",", "the file ends too soon"),
         ("users.json", '[{"username": "x"', "the file ends too soon"),
         ("users.json", '{"username": "x"}}', "is not JSON"),
+        ("users.csv", f"{BUDI}\n{BUDI}\n", "has no column 'username'. Name its columns"),
+        ("users.json", "[" * 30_000, "What begins in line 1 is not JSON"),
         ("users.json", "x" * (1 << 21), "What begins in line 1 is not JSON"),
     ],
 )
@@ -386,6 +388,25 @@ def test_usernames_can_be_made_of_emails(import_: Import, dummy: dict[str, str],
             "dummyuser", "budi.santoso", "budi.santoso2", "dummyuser2",
         ]  # fmt: skip
     assert counts(printed) == (0, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("active", "is_disabled"),
+    [("1", False), ("", False), ("Yes", False), ("0", True), ("FALSE", True), ("\x00", True)],
+)
+def test_who_may_not_log_in_elsewhere_may_not_here(
+    import_: Import, database_url: str, active: str, is_disabled: bool
+) -> None:
+    import_(f"{HEADER},active", f"{BUDI},{active}")
+    ((disabled_at,),) = select(database_url, "SELECT disabled_at FROM user")
+    assert (disabled_at is not None) is is_disabled
+
+
+@pytest.mark.parametrize("active", ["inactive", "disabled", "tidak", "0.0", "2"])
+def test_an_answer_that_is_neither_yes_nor_no_is_refused(import_: Import, active: str) -> None:
+    printed = import_(f"{HEADER},active", f"{BUDI},{active}")
+    assert "line 2: active: that is neither yes nor no" in printed
+    assert counts(printed) == (0, 0, 1)
 
 
 # --- another database ----------------------------------------------------------------------------

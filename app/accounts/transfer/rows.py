@@ -20,7 +20,9 @@ REQUIRED = (USERNAME, EMAIL, PASSWORD)
 OPTIONAL = ("created_at", "email_verified_at", "disabled_at", "active")
 # How Django marks an account without a password; others leave the field empty.
 _UNUSABLE = "!"
-_NO = {"0", "false", "f", "no", "n"}
+# What programs write of whether an account may be used. The last is a bit of MySQL.
+_YES = {"", "1", "true", "t", "yes", "y", "\x01"}
+_NO = {"0", "false", "f", "no", "n", "\x00"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +103,22 @@ def checked(row: Row, options: Options) -> NewAccount:
         proven_at = None
     elif "email_verified_at" not in row.fields:
         proven_at = created_at
-    inactive = row.fields.get("active", "").strip().lower() in _NO
     more = {
         "created_at": created_at,
         "email_verified_at": proven_at,
-        "disabled_at": _moment(row, "disabled_at") or (utcnow() if inactive else None),
+        "disabled_at": _moment(row, "disabled_at") or (None if _is_active(row) else utcnow()),
         "must_verify_email": proven_at is None and settings().email_verification == "required",
     }
     if not email and username and options.email_domain:
         email = f"{username}@{options.email_domain}"
     return NewAccount(row.number, username, _email(email), _hash(row), more)
+
+
+def _is_active(row: Row) -> bool:
+    text = row.fields.get("active", "").strip(" ").lower()
+    if text not in _YES | _NO:
+        raise RefusedRowError("active: that is neither yes nor no")
+    return text in _YES
 
 
 def _username(row: Row) -> str:
