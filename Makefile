@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage test-image-python test-compose bench lint format sql translations backup restore rolling-update pictures lock clean
+.PHONY: help run demo test coverage test-image-python test-compose test-examples bench lint format sql translations backup restore rolling-update pictures lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
@@ -12,8 +12,11 @@ help: ## list these commands
 run: .venv/.runtime ## serve on http://127.0.0.1:5000; the first time set everything up
 	@exec $(BIN)/python -m app.server
 
+demo: .venv/.runtime ## the same with the Next.js and Laravel examples, on http://127.0.0.1:3000
+	@exec $(BIN)/python -m tools.demo
+
 test: .venv/.dev ## run every test
-	@$(BIN)/python -m pytest -m "not compose and not alone" --numprocesses auto --dist worksteal
+	@$(BIN)/python -m pytest -m "not compose and not alone and not examples" --numprocesses auto --dist worksteal
 	@exec $(BIN)/python -m pytest -m alone
 
 coverage: .venv/.dev ## run the quick tests and say which lines and branches they leave out
@@ -32,8 +35,12 @@ test-image-python: ## run the quick tests on the Python of the image, on SQLite 
 test-compose: .venv/.dev ## run the production stack and break it (needs Docker; 5 minutes)
 	@exec $(BIN)/python -m pytest -m compose -s -v tests/system
 
+test-examples: .venv/.dev ## run the programs in examples/ against the service (needs Node.js, PHP, Docker; 15 minutes)
+	@exec $(BIN)/python -m pytest -m examples -v -s tests/examples
+
 lint: .venv/.dev ## check style, types, imports and known flaws of dependencies
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy examples/flask \
+		&& $(BIN)/lint-imports
 	@$(BIN)/pip-audit --require-hashes --disable-pip --progress-spinner off -r requirements.txt
 
 format: .venv/.dev ## bring the code into the one style

@@ -15,15 +15,17 @@ pytest_plugins = [
     "tests.support.servers",
     "tests.support.mail",
     "tests.support.chromium",
+    "tests.support.php",
 ]
 
 
-QUICK = "not system"  # what a bare pytest runs
+QUICK = "not system and not examples"  # what a bare pytest runs
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Where no system test is to run, import none of them, nor the tools that they need."""
-    is_left_out = collection_path == ROOT / "tests" / "system" and config.option.markexpr == QUICK
+    """Where only the quick tests are to run, import no others, nor the tools that they need."""
+    slow = {ROOT / "tests" / "system", ROOT / "tests" / "examples"}
+    is_left_out = collection_path in slow and config.option.markexpr == QUICK
     return True if is_left_out else None
 
 

@@ -78,6 +78,33 @@ def test_the_program_imports_neither_its_tests_nor_what_stands_beside_it(module:
     assert {name.partition(".")[0] for name, _ in imports(FILES[module])} & beside == set()
 
 
+EXAMPLES = [
+    path
+    for path in sorted((ROOT / "examples").rglob("*.py"))
+    if "node_modules" not in path.parts and "vendor" not in path.parts
+]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_an_example_stands_alone(path: Path) -> None:
+    ours = {"app", "benchmarks", "demo", "migrations", "tests", "tools", "wsgi"}
+    assert {module.partition(".")[0] for module, _ in imports(path)} & ours == set()
+
+
+def test_the_two_examples_in_python_fetch_alike() -> None:
+    """Each is one file to copy, so that what they share stands in both."""
+
+    def shared(kit: str) -> dict[str, str]:
+        tree = ast.parse((ROOT / "examples" / kit / "loguserapp.py").read_text(encoding="utf-8"))
+        names = {"Document", "fetch", "hang_up", "read_keys", "read_revoked"}
+        definitions = (ast.ClassDef, ast.FunctionDef)
+        found = [node for node in tree.body if isinstance(node, definitions)]
+        return {node.name: ast.dump(node) for node in found if node.name in names}
+
+    assert len(shared("flask")) == 5
+    assert shared("flask") == shared("django")
+
+
 @pytest.mark.system
 def test_a_server_on_sqlite_without_providers_loads_what_it_uses_alone(tmp_path: Path) -> None:
     loaded = "import sys, app.server.__main__, wsgi; print(*sys.modules)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -33,6 +34,14 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def docker_or_missing() -> None:
+    """Go on where a Docker Engine runs."""
+    if shutil.which("docker") is None:
+        missing("Docker with Compose")
+    if subprocess.run(["docker", "info"], check=False, capture_output=True).returncode:
+        missing("a running Docker Engine")
 
 
 def wait_until(true: Callable[[], Any], what: str, seconds: float = 30) -> None:

@@ -30,8 +30,8 @@ class Server:
 def run_server(
     folder: Path, database_url: str, instance: Path | None = None, **environment: str
 ) -> Iterator[Server]:
-    """Start a service as `make run` does, and stop it."""
-    port = free_port()
+    """Start a service as `make run` does, and stop it; on a port of its own unless PORT says so."""
+    port = int(environment.get("PORT") or free_port())
     instance = instance or folder / "served"
     log = folder / f"server-{port}.log"
     settings = {

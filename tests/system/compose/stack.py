@@ -33,12 +33,16 @@ class Stack:
         } | settings  # fmt: skip
 
     def run(
-        self, *command: str, check: bool = True, more: Mapping[str, str] | None = None
+        self,
+        *command: str,
+        check: bool = True,
+        more: Mapping[str, str] | None = None,
+        seconds: float = 300,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in the stack's folder, as an operator would, with more environment."""
         done = subprocess.run(
             command, cwd=self.folder, env=self.environment | dict(more or {}),
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, check=False,
         )  # fmt: skip
         if check and done.returncode:
             logs = self.compose("logs", "--tail", "15", check=False).stdout

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.environment import missing, wait_until
+from tests.support.environment import docker_or_missing, wait_until
 from tests.support.http import once
 from tests.system.compose.stack import Stack, copy_files
 
@@ -40,10 +38,7 @@ POST_TOO_MUCH = """() => {
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    if shutil.which("docker") is None:
-        missing("Docker with Compose")
-    if subprocess.run(["docker", "info"], check=False, capture_output=True).returncode:
-        missing("a running Docker Engine")
+    docker_or_missing()
     files = copy_files(tmp_path_factory.mktemp("compose"))
     stack = Stack(files, f"loguserapp-test-{os.getpid()}-pages", APP_NAME="Warung Kopi")
     try:

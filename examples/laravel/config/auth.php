@@ -1,0 +1,5 @@
+<?php
+
+return [
+    'defaults' => ['guard' => 'loguserapp'],
+];
