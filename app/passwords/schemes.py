@@ -22,7 +22,7 @@ BCRYPT_SHA256 = "bcrypt_sha256"
 PBKDF2_SHA256 = "pbkdf2_sha256"
 
 # A login checks a hash at the cost that the hash names, so that a file must not choose it freely.
-# Both take about four times as long as bcrypt of cost 12 (docs/import).
+# Both take at most about four times as long as bcrypt of cost 12 (docs/import).
 MAX_BCRYPT_COST = 14
 MAX_ITERATIONS = 2_000_000
 
