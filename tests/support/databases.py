@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,7 +70,11 @@ class PrivateMySQL:
         else:
             prepare = [program, *common, "--initialize-insecure"]
             common.append("--mysqlx=OFF")
-        subprocess.run(prepare, check=True, capture_output=True)
+        # One after another: of two processes that began at the same moment, one installer failed.
+        with (Path(tempfile.gettempdir()) / "loguserapp-tests.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            done = subprocess.run(prepare, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
         self._start = [
             program, *common, f"--port={self._port}", "--bind-address=127.0.0.1",
             f"--socket={folder / 's'}", f"--pid-file={folder / 'pid'}",
