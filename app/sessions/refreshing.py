@@ -52,6 +52,7 @@ _ROTATION = (
             else_=bindparam("access_end"),
         ),
     )
+    .execution_options(whole_transaction=True)
 )
 
 

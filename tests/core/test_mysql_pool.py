@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy import select as select_rows
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 import app.core.engines.mysql_pool
 from app.core.database import retry_once_on_disconnect
 from app.extensions import db
+from app.models import Counter
 from tests.support.databases import execute, select
 
 ADD = "INSERT INTO counter (name, value, expires_at) VALUES ('a', 1, '2099-01-01')"
@@ -71,9 +73,90 @@ def test_a_committed_connection_is_neither_pinged_nor_rolled_back(engine: Engine
         assert counted(connection, "Com_rollback") == rollbacks
 
 
+def sent(engine: Engine, use: Callable[[Connection], object]) -> dict[str, int]:
+    """How many statements of each kind the use of a connection sends, where it sends any."""
+    names = ("begin", "commit", "rollback", "savepoint", "select", "insert", "update")
+    with engine.connect() as connection:
+        number = number_of(connection)
+        before = {name: counted(connection, f"Com_{name}") for name in names}
+    with engine.connect() as connection:
+        assert number_of(connection) == number
+        use(connection)
+    with engine.connect() as connection:
+        after = {name: counted(connection, f"Com_{name}") for name in names}
+    after["select"] -= 1  # the number of the connection
+    return {name: after[name] - before[name] for name in names if after[name] > before[name]}
+
+
+SELECT, UPDATE = text("SELECT * FROM counter"), text("UPDATE counter SET value = value + 1")
+
+
+def read(connection: Connection) -> None:
+    connection.execute(SELECT)
+    connection.commit()
+
+
+def read_and_write(connection: Connection) -> None:
+    connection.execute(SELECT)
+    connection.execute(text(ADD))
+    connection.execute(UPDATE)
+    connection.commit()
+
+
+def write_in_savepoint(connection: Connection) -> None:
+    with connection.begin_nested():
+        connection.execute(UPDATE)
+    connection.commit()
+
+
+def lock_and_leave(connection: Connection) -> None:
+    connection.execute(select_rows(Counter.value).with_for_update())
+
+
+def fail_and_write(connection: Connection) -> None:
+    with pytest.raises(DBAPIError):
+        connection.execute(text("SELECT * FROM no_such_table"))
+    connection.execute(UPDATE)
+    connection.rollback()
+
+
+def write_alone(connection: Connection) -> None:
+    connection.execute(UPDATE.execution_options(whole_transaction=True))
+    connection.commit()
+
+
+@pytest.mark.parametrize(
+    ("use", "statements"),
+    [
+        (read, {"select": 1}),
+        (read_and_write, {"select": 1, "begin": 1, "insert": 1, "update": 1, "commit": 1}),
+        (write_in_savepoint, {"begin": 1, "savepoint": 1, "update": 1, "commit": 1}),
+        (lock_and_leave, {"begin": 1, "select": 1, "rollback": 1}),
+        (fail_and_write, {"select": 1, "begin": 1, "update": 1, "rollback": 1}),
+        (write_alone, {"update": 1}),
+    ],
+)
+def test_a_transaction_begins_with_its_first_statement_that_writes_or_locks(
+    engine: Engine, use: Callable[[Connection], object], statements: dict[str, int]
+) -> None:
+    assert sent(engine, use) == statements
+
+
+def test_a_statement_that_is_a_whole_transaction_is_committed(
+    engine: Engine, mysql_migrated: str
+) -> None:
+    with engine.connect() as connection:
+        connection.execute(text(ADD).execution_options(whole_transaction=True))
+        assert len(select(mysql_migrated, "SELECT * FROM counter")) == 1
+        connection.rollback()
+    assert len(select(mysql_migrated, "SELECT * FROM counter")) == 1
+
+
 def leave_open(engine: Engine) -> None:
     connection = engine.raw_connection()
-    connection.cursor().execute(ADD)
+    cursor = connection.cursor()
+    cursor.execute("BEGIN")
+    cursor.execute(ADD)
     connection.close()
 
 

@@ -34,15 +34,16 @@ def engine_options(database_url: str, threads: int, *, for_command: bool = False
         "poolclass": CircuitBreakerPool,
         "pool_size": threads,
         "max_overflow": 2,
-        # Each statement sees the latest commit, as on SQLite. Correctness rests on locks and row
-        # counts.
-        "isolation_level": "READ COMMITTED",
         "pool_timeout": _DATABASE_TIMEOUT,
         "pool_use_lifo": True,  # keeps few connections busy, so that few need a ping
         "pool_reset_on_return": None,  # the pool's own "reset" event rolls back where needed
         "pool_recycle": 3600,
         "hide_parameters": True,  # error messages and log lines contain no values
         "connect_args": {
+            "autocommit": True,  # transactions begin where they are needed: beginning.py
+            # Each statement sees the latest commit, as on SQLite. Correctness rests on locks and
+            # row counts.
+            "init_command": "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
             "connect_timeout": _DATABASE_TIMEOUT,
             "read_timeout": patience,
             "write_timeout": patience,

@@ -1,4 +1,8 @@
-"""The connection pool for MySQL: a circuit breaker, without needless round trips."""
+"""The connections to MySQL: a pool with a circuit breaker, without needless round trips.
+
+They are in autocommit mode: a read, and a statement that is a transaction of its own, needs no
+COMMIT. What belongs in a transaction begins one (beginning.py).
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,11 @@ from pymysql.constants.SERVER_STATUS import SERVER_STATUS_IN_TRANS
 from pymysql.err import Error, MySQLError, OperationalError
 from sqlalchemy import event
 from sqlalchemy.dialects.mysql.pymysql import MySQLDialect_pymysql
+from sqlalchemy.engine import ExecutionContext
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, PoolResetState, QueuePool
+
+from app.core.engines.beginning import begins_transaction
 
 # Seconds for which callers wait for the half-open probe before they fail fast.
 MAX_WAIT = 0.3
@@ -36,9 +43,24 @@ class StatusConnection(Connection):
         self._failed = False
         return affected
 
+    def commit(self) -> None:
+        """Commit, if anything is open."""
+        if self.may_be_in_transaction():
+            super().commit()
+
+    def rollback(self) -> None:
+        """Roll back, if anything may be open."""
+        if self.may_be_in_transaction():
+            super().rollback()
+            self._failed = False
+
+    def is_in_transaction(self) -> bool:
+        """Tell from the status flags of the last answer; that of an error has none."""
+        return bool(self.server_status & SERVER_STATUS_IN_TRANS)
+
     def may_be_in_transaction(self) -> bool:
-        """Tell from the status flags of the last answer; after an error, which has none, True."""
-        return self._failed or bool(self.server_status & SERVER_STATUS_IN_TRANS)
+        """Tell what is certain only if the last statement did not fail."""
+        return self._failed or self.is_in_transaction()
 
 
 class CircuitBreakerPool(QueuePool):
@@ -110,8 +132,7 @@ def _roll_back_if_needed(
     connection: StatusConnection, _entry: ConnectionPoolEntry, _state: PoolResetState
 ) -> None:
     """Roll back what is open at check-in; with `pool_reset_on_return=None`, the only reset."""
-    if connection.may_be_in_transaction():
-        connection.rollback()
+    connection.rollback()
 
 
 @event.listens_for(MySQLDialect_pymysql, "do_connect")
@@ -119,3 +140,13 @@ def _connect(
     _dialect: Any, _entry: ConnectionPoolEntry | None, args: Any, options: dict[str, Any]
 ) -> StatusConnection:
     return StatusConnection(*args, **options)
+
+
+@event.listens_for(MySQLDialect_pymysql, "do_execute")
+@event.listens_for(MySQLDialect_pymysql, "do_executemany")
+def _begin(cursor: Any, statement: str, _values: Any, context: ExecutionContext) -> None:
+    if context.execution_options.get("whole_transaction"):
+        return
+    connection: StatusConnection = cursor.connection
+    if not connection.is_in_transaction() and begins_transaction(statement, context):
+        connection.begin()

@@ -1,9 +1,8 @@
 """SQLite: connection set-up, and when a transaction starts.
 
-A read starts no transaction and sees the latest commit. A statement that writes, or a SELECT that
-locks (`with_for_update()`, or the execution option `write_lock=True`), starts a transaction with
-`BEGIN IMMEDIATE`, which takes the write lock at once: a transaction that reads first and upgrades
-later fails if another one has written in between (SQLITE_BUSY_SNAPSHOT), however long it waits.
+A transaction begins (beginning.py) with `BEGIN IMMEDIATE`, which takes the write lock at once: one
+that reads first and upgrades later fails if another has written in between (SQLITE_BUSY_SNAPSHOT),
+however long it waits.
 
 Writers are queued. SQLite's own busy handler polls with growing sleeps of up to 100 ms, so that new
 writers overtake those that have waited longest.
@@ -22,10 +21,10 @@ from sqlalchemy import event
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import URL, ExecutionContext
 
+from app.core.engines.beginning import begins_transaction
+
 # Seconds between two attempts to take the write lock from another process.
 POLL_INTERVAL = 0.0002
-# Statements that start no transaction; any other statement may write.
-_NO_TRANSACTION = frozenset({"SELECT", "PRAGMA", "EXPLAIN", "BEGIN", "VACUUM"})
 # By database file: one writer in this process at a time, and the others wait without polling.
 _write_locks: dict[str, threading.Lock] = {}
 
@@ -142,17 +141,5 @@ def _use_queued_writes(_dialect: Any, _record: Any, _args: Any, options: dict[st
 @event.listens_for(SQLiteDialect_pysqlite, "do_executemany")
 def _begin(cursor: sqlite3.Cursor, statement: str, _values: Any, context: ExecutionContext) -> None:
     connection = cursor.connection
-    if isinstance(connection, QueuedWriteConnection) and _needs_write_lock(statement, context):
+    if isinstance(connection, QueuedWriteConnection) and begins_transaction(statement, context):
         connection.begin_immediate()
-
-
-def _needs_write_lock(statement: str, context: ExecutionContext) -> bool:
-    """Whether a statement writes, or is a SELECT that locks.
-
-    SQLite knows no FOR UPDATE and SQLAlchemy leaves it out; the whole database is locked instead.
-    """
-    if statement.lstrip()[:8].upper().partition(" ")[0] not in _NO_TRANSACTION:
-        return True
-    select = getattr(context.compiled, "statement", None)
-    for_update = getattr(select, "_for_update_arg", None) is not None
-    return for_update or bool(context.execution_options.get("write_lock"))
