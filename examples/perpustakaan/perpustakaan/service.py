@@ -1,0 +1,84 @@
+"""How this program calls loguserapp."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import threading
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from flask import Flask, current_app
+
+from perpustakaan import loguserapp
+from perpustakaan.problems import Unavailable
+
+# Seconds for a whole answer.
+_DEADLINE = 4.0
+_MAX_BYTES = 64 * 1024
+
+
+def init_app(app: Flask) -> None:
+    """Let the kit trust the tokens of the loguserapp that the settings name."""
+    loguserapp.URL = app.config["LOGUSERAPP_URL"]
+    loguserapp.INTERNAL_URL = internal = app.config["LOGUSERAPP_INTERNAL_URL"]
+    loguserapp.keys = loguserapp.Document(
+        f"{internal}/.well-known/jwks.json", 64 * 1024, loguserapp.read_keys
+    )
+    loguserapp.revoked = loguserapp.Document(
+        f"{internal}/api/auth/revoked/", 10 * 1024 * 1024, loguserapp.read_revoked
+    )
+
+
+def call(
+    method: str, path: str, token: str = "", form: Mapping[str, str] | None = None
+) -> tuple[int, dict[str, Any]]:
+    """Call loguserapp and return the status and the JSON object of the answer.
+
+    Args:
+        method: of HTTP.
+        path: such as `/api/auth/me/`.
+        token: an access token.
+        form: sent as application/x-www-form-urlencoded.
+
+    Raises:
+        Unavailable: no answer in time, or one of 429, 5xx or that is no JSON object.
+
+    """
+    try:
+        status, body = _exchange(method, path, token, form)
+        document = json.loads(body)
+    except (OSError, http.client.HTTPException, ValueError, RecursionError):
+        raise Unavailable from None
+    if status == 429 or status >= 500 or not isinstance(document, dict):
+        raise Unavailable
+    return status, document
+
+
+def _exchange(
+    method: str, path: str, token: str, form: Mapping[str, str] | None
+) -> tuple[int, bytes]:
+    parts = urlsplit(current_app.config["LOGUSERAPP_INTERNAL_URL"])
+    is_tls = parts.scheme == "https"
+    connect = http.client.HTTPSConnection if is_tls else http.client.HTTPConnection
+    connection = connect(parts.netloc, timeout=_DEADLINE)
+    headers = {"Accept": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    if form is not None:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+    with contextlib.closing(connection):
+        connection.connect()
+        # A time-out alone begins again with each byte.
+        timer = threading.Timer(_DEADLINE, loguserapp.hang_up, [connection.sock])
+        timer.daemon = True
+        timer.start()
+        try:
+            body = urlencode(form) if form is not None else None
+            connection.request(method, parts.path + path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read(_MAX_BYTES)
+        finally:
+            timer.cancel()
