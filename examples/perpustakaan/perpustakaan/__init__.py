@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from flask import Flask
 
-from perpustakaan import api, cli, headers, health, language, pages, problems, service
+from perpustakaan import api, cli, headers, health, language, login, pages, problems, service
 from perpustakaan.config import MIGRATIONS, load_settings
 from perpustakaan.converters import IdConverter
 from perpustakaan.database import csrf, db, migrate
@@ -40,5 +40,6 @@ def create_app(settings: Mapping[str, str] | None = None) -> Flask:
     cli.init_app(app)
     app.register_blueprint(api.blueprint)
     csrf.exempt(api.blueprint)
+    login.init_app(app)
     app.register_blueprint(pages.blueprint)
     return app

@@ -28,8 +28,8 @@ MIGRATIONS = ROOT / "migrations"
 MAX_BODY_BYTES = 64 * 1024
 # Seconds until a database that does not answer counts as away.
 DATABASE_TIMEOUT = 3
-# Seconds to wait for another transaction: longer than 50 borrowers of one book take.
-LOCK_TIMEOUT = 20
+# Seconds to wait for another transaction: 50 borrowers of one book take less than one.
+LOCK_TIMEOUT = 5
 
 
 class ConfigError(Exception):
@@ -82,7 +82,7 @@ def engine_options(url: URL) -> dict[str, Any]:
         "pool_size": 20,
         "connect_args": {
             "connect_timeout": DATABASE_TIMEOUT,
-            "read_timeout": LOCK_TIMEOUT + DATABASE_TIMEOUT,
+            "read_timeout": LOCK_TIMEOUT + 1,
             "init_command": f"SET innodb_lock_wait_timeout = {LOCK_TIMEOUT}, time_zone = '+00:00'",
         },
     }
