@@ -41,5 +41,5 @@ def create_app(settings: Mapping[str, str] | None = None) -> Flask:
     app.register_blueprint(api.blueprint)
     csrf.exempt(api.blueprint)
     login.init_app(app)
-    app.register_blueprint(pages.blueprint)
+    pages.init_app(app)
     return app
