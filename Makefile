@@ -40,7 +40,7 @@ test-examples: .venv/.dev ## run the programs in examples/ against the service (
 
 lint: .venv/.dev ## check style, types, imports and known flaws of dependencies
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy examples/flask \
-		&& MYPYPATH=examples/perpustakaan:. $(BIN)/mypy --explicit-package-bases examples/perpustakaan \
+		&& MYPYPATH=examples/perpustakaan:examples/perpustakaan/tests:. $(BIN)/mypy --explicit-package-bases examples/perpustakaan \
 		&& $(BIN)/lint-imports
 	@$(BIN)/pip-audit --require-hashes --disable-pip --progress-spinner off -r requirements.txt
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 from flask import Flask
+from flask.cli import with_appcontext
 
 from perpustakaan import books, readers
 from perpustakaan.problems import Conflict, Invalid
@@ -21,6 +22,7 @@ def init_app(app: Flask) -> None:
 @click.command("librarian")
 @click.argument("username")
 @click.option("--remove", is_flag=True, help="Make the librarian a reader again.")
+@with_appcontext
 def _librarian(username: str, remove: bool) -> None:
     """Make the reader USERNAME a librarian.
 
@@ -33,6 +35,7 @@ def _librarian(username: str, remove: bool) -> None:
 
 @click.command("import-books")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@with_appcontext
 def _import_books(file: Path) -> None:
     """Add the books of FILE: CSV in UTF-8; columns title, author, isbn, year, copies, shelf.
 
@@ -40,12 +43,15 @@ def _import_books(file: Path) -> None:
     title and author are.
     """
     added = passed = 0
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        for row in csv.DictReader(lines):
-            try:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            for row in csv.DictReader(lines):
                 is_new = books.add_unless_known(row)
-            except (Invalid, Conflict) as problem:
-                errors = "; ".join(f"{k}: {v[0]}" for k, v in problem.errors.items())
-                raise click.ClickException(f"{row}: {errors}") from None
-            added, passed = added + is_new, passed + (not is_new)
+                added, passed = added + is_new, passed + (not is_new)
+    except (Invalid, Conflict) as problem:
+        number = added + passed + 2  # the first row has the names
+        wrong = "; ".join(f"{name}: {found[0]}" for name, found in problem.errors.items())
+        raise click.ClickException(f"row {number}, {wrong}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise click.ClickException(f"{file}: no CSV in UTF-8: {error}") from None
     click.echo(f"{added} books added, {passed} known already.")

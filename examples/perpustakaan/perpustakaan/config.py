@@ -11,6 +11,7 @@ LOGUSERAPP_INTERNAL_URL   LOGUSERAPP_URL: where this program reaches loguserapp
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
@@ -24,12 +25,13 @@ from sqlalchemy.exc import ArgumentError
 ROOT = Path(__file__).resolve().parent.parent
 MIGRATIONS = ROOT / "migrations"
 
+SECRET_LENGTH = 32
 # What a form of this service may send; a larger body is a 413.
 MAX_BODY_BYTES = 64 * 1024
 # Seconds until a database that does not answer counts as away.
 DATABASE_TIMEOUT = 3
 # Seconds to wait for another transaction: 50 borrowers of one book take less than one.
-LOCK_TIMEOUT = 5
+LOCK_TIMEOUT = 3
 
 
 class ConfigError(Exception):
@@ -50,6 +52,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     instance = Path(_read(environ, "INSTANCE_PATH", str(ROOT / "instance"))).absolute()
     app_url = _address(environ, "APP_URL", "http://127.0.0.1:8006")
     service_url = _address(environ, "LOGUSERAPP_URL", "http://127.0.0.1:5000")
+    secret = _read(environ, "SECRET_KEY", "") or _generated_secret(instance)
+    if len(secret) < SECRET_LENGTH:
+        raise ConfigError(f"SECRET_KEY: shorter than {SECRET_LENGTH} characters")
     database = _database(_read(environ, "DATABASE_URL", ""), instance)
     path = urlsplit(app_url).path
     return {
@@ -57,7 +62,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
         "COOKIE_PATH": path or "/",
         "LOGUSERAPP_URL": service_url,
         "LOGUSERAPP_INTERNAL_URL": _address(environ, "LOGUSERAPP_INTERNAL_URL", service_url),
-        "SECRET_KEY": _read(environ, "SECRET_KEY", "") or _generated_secret(instance),
+        "SECRET_KEY": secret,
         "SQLALCHEMY_DATABASE_URI": database,
         "SQLALCHEMY_ENGINE_OPTIONS": engine_options(database),
         "MAX_CONTENT_LENGTH": MAX_BODY_BYTES,
@@ -93,7 +98,7 @@ def _read(environ: Mapping[str, str], name: str, default: str) -> str:
         try:
             return Path(file).read_text(encoding="utf-8").strip()
         except (OSError, ValueError):
-            raise ConfigError(f"{name}_FILE: cannot be read") from None
+            raise ConfigError(f"{name}: its file cannot be read") from None
     return environ.get(name) or default
 
 
@@ -104,7 +109,9 @@ def _address(environ: Mapping[str, str], name: str, default: str) -> str:
         is_good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         is_good = False
-    if not is_good or parts.query or parts.fragment or parts.username:
+    # What stands in no address would end up in the Content-Security-Policy.
+    is_plain = re.fullmatch(r"[A-Za-z0-9:/._~%\[\]-]+", text)
+    if not is_good or not is_plain:
         raise ConfigError(f"{name}: not an address such as https://example.com/path")
     return text
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, current_app, request
+from flask import Flask, current_app, has_request_context, request
 from flask.wrappers import Response
 from flask_babel import Babel
 
@@ -18,15 +18,20 @@ def init_app(app: Flask) -> None:
 
 
 def select_language() -> str:
-    """The language of this request: one of `LANGUAGES`."""
+    """The language of this request: one of `LANGUAGES`; of a command, English."""
+    if not has_request_context():
+        return "en"
     for wanted in (request.args.get("lang"), request.cookies.get(COOKIE)):
         if wanted in LANGUAGES:
             return wanted
-    return request.accept_languages.best_match(LANGUAGES) or "en"
+    # Not `best_match`: that takes an exact "en" of low quality before "id-ID".
+    accepted = (tag.partition("-")[0].lower() for tag, q in request.accept_languages if q)
+    return next((code for code in accepted if code in LANGUAGES), "en")
 
 
 def _remember(answer: Response) -> Response:
-    answer.vary.update(("Accept-Language", "Cookie"))
+    if not answer.cache_control.public:  # covers and files are the same for everybody
+        answer.vary.update(("Accept-Language", "Cookie"))
     chosen = request.args.get("lang")
     if chosen in LANGUAGES and chosen != request.cookies.get(COOKIE):
         answer.set_cookie(

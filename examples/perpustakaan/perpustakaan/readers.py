@@ -12,7 +12,8 @@ from perpustakaan.database import db, transaction
 from perpustakaan.models import Reader
 from perpustakaan.problems import Unavailable
 
-_TRIES = 3
+# Transactions that change names at the same moment may deadlock; one of them always gets through.
+_TRIES = 10
 
 
 def recognize(sub: str, token: str, *, ask: bool = False) -> Reader:
@@ -85,7 +86,7 @@ def _remember(sub: str, username: str) -> Reader:
                     reader = Reader(sub=sub)
                     db.session.add(reader)
                 reader.username = username
-        except DBAPIError:  # two first visits at the same moment
+        except DBAPIError:
             if attempt == _TRIES - 1:
                 raise
         else:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from flask import Flask, current_app
+from flask import Flask, current_app, has_request_context, request
 
 from perpustakaan import loguserapp
 from perpustakaan.problems import Unavailable
@@ -65,6 +65,8 @@ def _exchange(
     connect = http.client.HTTPSConnection if is_tls else http.client.HTTPConnection
     connection = connect(parts.netloc, timeout=_DEADLINE)
     headers = {"Accept": "application/json"}
+    if has_request_context() and (agent := request.headers.get("User-Agent")):
+        headers["User-Agent"] = agent  # the person's list of devices then names the browser
     if token:
         headers["Authorization"] = f"Bearer {token}"
     if form is not None:

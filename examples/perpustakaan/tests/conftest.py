@@ -8,13 +8,14 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -29,6 +30,10 @@ from tests.support.http import once
 from tests.support.servers import Server, is_healthy, run_server
 
 __all__ = ["mysql_server"]
+
+# On a machine that others use too, a time says nothing about the code.
+hypothesis.settings.register_profile("perpustakaan", deadline=None)
+hypothesis.settings.load_profile("perpustakaan")
 
 HERE = Path(__file__).resolve().parent.parent
 PASSWORD = "mira-reads-47-books"
@@ -68,7 +73,7 @@ def run_loguserapp(folder: Path, library_url: str, **settings: str) -> Iterator[
     """A loguserapp that hands its codes to a library, with and without a path prefix."""
     callbacks = f"{library_url}/callback {library_url}/perpustakaan/callback"
     database = f"sqlite:///{folder / 'loguserapp.db'}"
-    given = {"WORKERS": "1", "CLIENT_REDIRECT_URLS": callbacks} | settings
+    given: dict[str, Any] = {"WORKERS": "1", "CLIENT_REDIRECT_URLS": callbacks} | settings
     with run_server(folder, database, **given) as server:
         yield server
 
@@ -213,7 +218,7 @@ def book_fields(**changed: Any) -> dict[str, Any]:
     return {"title": "Laskar Pelangi", "author": "Andrea Hirata", "copies": 1} | changed
 
 
-def in_parallel(app: Flask, calls: list[Callable[[], Any]]) -> list[Any]:
+def in_parallel(app: Flask, calls: Sequence[Callable[[], Any]]) -> list[Any]:
     """Call all at the same moment, each in a thread and an application context of its own.
 
     Returns:

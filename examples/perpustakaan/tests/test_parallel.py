@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
+from typing import Any
 
 import pytest
 from conftest import add_readers, assert_copies_add_up, book_fields, in_parallel, latest
@@ -61,7 +62,7 @@ def test_a_renewal_and_a_wait_at_once(rules: Flask, round_: int) -> None:
     book, (a, b) = books.add(book_fields()), add_readers(2)
     loan = lending.borrow(book.id, a)
     assert isinstance(loan, Loan)
-    calls = [partial(lending.renew, loan.id), partial(lending.borrow, book.id, b)]
+    calls: list[Any] = [partial(lending.renew, loan.id), partial(lending.borrow, book.id, b)]
     renewed, place = in_parallel(rules, calls)
     assert isinstance(place, Place)
     # Either the renewal was first, or it is refused; afterwards it is refused in any case.
