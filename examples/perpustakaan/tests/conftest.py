@@ -17,6 +17,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from described import watch
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
@@ -161,6 +162,7 @@ def make_app(database_url: str) -> Iterator[Callable[..., Flask]]:
 
     def make(**settings: str) -> Flask:
         apps.append(create_app(settings_for(database_url, **settings)))
+        watch(apps[-1])
         return apps[-1]
 
     yield make
@@ -264,6 +266,17 @@ def latest(book_id: int) -> Book:
     """A book as it is in the database now."""
     db.session.rollback()
     return db.session.get_one(Book, book_id, populate_existing=True)
+
+
+def run_command(url: str, *command: str) -> str:
+    """Run a command of the program on a database, in a process of its own; its output."""
+    environment = clean_environment() | settings_for(url) | {"PYTHONDONTWRITEBYTECODE": "1"}
+    whole = [sys.executable, "-m", "flask", "--app", "perpustakaan", *command]
+    done = subprocess.run(
+        whole, cwd=HERE, env=environment, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @dataclass
