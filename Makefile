@@ -75,6 +75,9 @@ lock: ## pin every dependency with its hashes (needs uv)
 		-p 3.11 pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
 	@uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 		-p 3.11 benchmarks/requirements.in -o benchmarks/requirements.txt
+	@uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+		-p 3.11 examples/perpustakaan/requirements.in -c requirements.txt \
+		-o examples/perpustakaan/requirements.txt
 
 clean: ## remove the virtual environment and caches; the instance folder stays
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage tests/node/node_modules benchmarks/peers/node_modules

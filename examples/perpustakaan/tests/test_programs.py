@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import HERE, Library, Person, run_command
@@ -101,9 +102,9 @@ def test_two_instances_lend_the_last_copy_once(
             assert me["waits"] == []
 
 
-def send_at_once(calls: list[tuple[str, str, Person]]) -> list[tuple[int, dict[str, object]]]:
+def send_at_once(calls: list[tuple[str, str, Person]]) -> list[tuple[int, dict[str, Any]]]:
     """POST all at the same moment; status and body of each answer, in the order of the calls."""
-    found: list[tuple[int, dict[str, object]]] = [(0, {})] * len(calls)
+    found: list[tuple[int, dict[str, Any]]] = [(0, {})] * len(calls)
     start = threading.Barrier(len(calls))
 
     def send(place: int) -> None:
