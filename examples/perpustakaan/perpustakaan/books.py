@@ -85,7 +85,7 @@ def change(book_id: int, sent: Mapping[str, object]) -> Book:
     with _unique_isbn(), transaction():
         book = lock_book(book_id)
         if fields.copies < book.lent:
-            sentence = _l("%(count)s copies are lent.", count=book.lent)
+            sentence = _l("At least %(count)s: that many are lent.", count=book.lent)
             raise Invalid({"copies": [sentence]})
         for name, value in _columns(fields).items():
             setattr(book, name, value)

@@ -17,7 +17,7 @@ _MARGIN = 30
 # Sizes of the title's letters, from the largest: the first at which it fits is taken.
 _SIZES = (46, 40, 34, 29, 25, 22)
 _TITLE_HEIGHT = 180
-_AUTHOR_SIZE = 22
+_AUTHOR_SIZES = (22, 19)
 # What XML 1.0 has no way to write.
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # The widths of letters in parts of the font's size, for serifs such as Georgia and DejaVu.
@@ -65,11 +65,14 @@ def _title(title: str) -> str:
 
 
 def _author(author: str, baseline: int) -> str:
-    lines, _ = _wrap(author, _AUTHOR_SIZE, 2, breaks=True)
+    for size in _AUTHOR_SIZES:
+        lines, fits = _wrap(author, size, 2, breaks=True)
+        if fits:
+            break
     return "".join(
-        f'<text x="{_MARGIN}" y="{baseline - number * round(_AUTHOR_SIZE * 1.2)}"'
-        f' font-size="{_AUTHOR_SIZE}">{escape(line)}</text>'
-        for number, line in enumerate(reversed(lines))
+        f'<text x="{_MARGIN}" y="{baseline - (len(lines) - number) * round(size * 1.2)}"'
+        f' font-size="{size}">{escape(line)}</text>'
+        for number, line in enumerate(lines, start=1)
     )
 
 

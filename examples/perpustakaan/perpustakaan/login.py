@@ -10,6 +10,7 @@ import hashlib
 import secrets
 import time
 from base64 import urlsafe_b64encode
+from contextlib import suppress
 from urllib.parse import urlencode, urlsplit
 
 from flask import Blueprint, Flask, current_app, flash, g, redirect, request, session
@@ -17,9 +18,9 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as AnyResponse
 
-from perpustakaan import tokens
+from perpustakaan import loguserapp, readers, tokens
 from perpustakaan.language import select_language
-from perpustakaan.problems import Problem
+from perpustakaan.problems import Problem, Unavailable
 
 blueprint = Blueprint("login", __name__)
 
@@ -83,7 +84,10 @@ def finish() -> AnyResponse:
     g.login_next = then  # where the page of a failure leads
     if request.args.get("error"):
         raise Problem(400, "login_cancelled", _l("The login was cancelled. Nothing has changed."))
-    tokens.exchange(request.args.get("code", ""), verifier)
+    visitor = tokens.exchange(request.args.get("code", ""), verifier)
+    # The name may have changed since the last visit; the old one does until loguserapp answers.
+    with suppress(loguserapp.Refused, Unavailable):
+        readers.recognize(visitor.sub, visitor.token, ask=True)
     return _lead_to(then)
 
 

@@ -67,7 +67,7 @@ def is_logged_in() -> bool:
         return False
 
 
-def exchange(code: str, verifier: str) -> None:
+def exchange(code: str, verifier: str) -> Visitor:
     """Turn the one-time code of a login into tokens, and end the login that was here before.
 
     Raises:
@@ -88,6 +88,7 @@ def exchange(code: str, verifier: str) -> None:
     if former := request.cookies.get(REFRESH):
         _log_out(former)  # one browser, one login
     g.new_tokens = pair
+    return Visitor(str(_unverified(pair[0])["sub"]), pair[0])
 
 
 def end() -> bool:
@@ -176,5 +177,11 @@ def _send_cookies(response: Response) -> Response:
 
 def _lifetime(token: str) -> int:
     """The seconds for which a token of loguserapp is good."""
-    claims = jwt.decode(token, options={"verify_signature": False})
+    claims = _unverified(token)
     return int(claims["exp"] - claims["iat"])
+
+
+def _unverified(token: str) -> dict[str, Any]:
+    """The claims of a token that comes from loguserapp itself."""
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return claims

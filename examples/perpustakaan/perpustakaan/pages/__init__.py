@@ -12,7 +12,7 @@ __all__ = ["book", "book_form", "catalogue", "desk", "init_app", "loans"]
 
 def init_app(app: Flask) -> None:
     """Add the pages."""
-    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = layout.ONE_YEAR  # addresses name the version
     layout.init_app(app)
     formats.init_app(app)

@@ -141,12 +141,12 @@ def _lend(book: Book, to: Reader) -> str:
 
 def _with_fines(loans: list[Loan]) -> list[tuple[Loan, int]]:
     today = utc_now().date()
+    loans.sort(key=lambda loan: (loan.due_on, loan.id))
     return [(loan, lending.fine_of(loan, today)) for loan in loans]
 
 
 def _render_desk(**values: Any) -> str:
     overdue = lists.list_loans(overdue=True, limit=_MOST)
-    overdue.sort(key=lambda loan: (loan.due_on, loan.id))
     return render_template("desk.html", overdue=_with_fines(overdue), **values)
 
 

@@ -51,7 +51,7 @@ def _of_the_server(problem: Problem) -> Advice:
     href = request.script_root + again
     if problem.status == 503:
         sentence = _("Nothing is lost. Wait a minute, then try again.")
-        return Advice(_("The library cannot answer just now"), sentence, _("Try again"), href)
+        return Advice(_("The library cannot answer at the moment"), sentence, _("Try again"), href)
     sentence = _("Try again. If it happens again, please tell the library.")
     return Advice(_("Something broke on our side"), sentence, _("Try again"), href)
 
@@ -65,8 +65,8 @@ def _of_the_address(problem: Problem) -> Advice:
         sentence = _("Only librarians may do this. If you are one, ask a colleague to enter you.")
         return Advice(_("This is for librarians"), sentence, to_catalogue, home)
     if problem.status == 405:
-        sentence = _("This address belongs to a button and cannot be opened directly.")
-        return Advice(_("Nothing to see here"), sentence, to_catalogue, home)
+        sentence = _("It belongs to a button. Start again from the catalogue.")
+        return Advice(_("This page cannot be opened directly"), sentence, to_catalogue, home)
     sentence = _("Something in the address or the form is wrong. Start again from the catalogue.")
     return Advice(_("That did not work"), sentence, to_catalogue, home)
 

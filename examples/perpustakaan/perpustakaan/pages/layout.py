@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from flask import Flask, g, request, url_for
 from flask.wrappers import Response
@@ -17,7 +17,7 @@ from perpustakaan.database import utc_now
 from perpustakaan.language import select_language
 from perpustakaan.login import this_path
 from perpustakaan.models import Book
-from perpustakaan.pages.people import person
+from perpustakaan.pages.people import came_from, person
 
 ONE_YEAR = 365 * 24 * 3600
 _STATIC = Path(__file__).parent.parent / "static"
@@ -27,6 +27,8 @@ _OWN_NAMES = {"en": "English", "id": "Bahasa Indonesia"}
 def init_app(app: Flask) -> None:
     """Give the templates what they share."""
     app.context_processor(_shared)
+    for each in (asset, cover_url, this_path):
+        app.add_template_global(each)
     app.after_request(_keep_private)
 
 
@@ -48,9 +50,6 @@ def _shared() -> dict[str, Any]:
         "language": select_language(),
         "languages": _OWN_NAMES,
         "language_url": _language_url,
-        "cover_url": cover_url,
-        "asset": _asset,
-        "this_path": this_path,
         "today": utc_now().date(),
         "due_if_borrowed": utc_now().date() + timedelta(days=lending.LOAN_DAYS),
         "loan_days": lending.LOAN_DAYS,
@@ -60,11 +59,15 @@ def _shared() -> dict[str, Any]:
 
 def _language_url(code: str) -> str:
     """The address of this page in another language."""
-    kept = request.args.to_dict() if request.method == "GET" else {}
-    return "?" + urlencode(kept | {"lang": code})
+    if request.method == "GET":
+        return "?" + urlencode(request.args.to_dict() | {"lang": code})
+    # The answer to a form has an address of its own, which cannot be opened.
+    path, _, query = came_from().partition("?")
+    return f"{request.script_root}{path}?{urlencode(dict(parse_qsl(query)) | {'lang': code})}"
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The address of a file, which changes with the file."""
     return url_for("static", filename=name, v=_version(name))
 
 
