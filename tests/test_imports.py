@@ -78,10 +78,11 @@ def test_the_program_imports_neither_its_tests_nor_what_stands_beside_it(module:
     assert {name.partition(".")[0] for name, _ in imports(FILES[module])} & beside == set()
 
 
+# But for the tests of an example, which start the service to run it against.
 EXAMPLES = [
     path
     for path in sorted((ROOT / "examples").rglob("*.py"))
-    if "node_modules" not in path.parts and "vendor" not in path.parts
+    if not {"node_modules", "vendor", "tests"} & set(path.relative_to(ROOT).parts)
 ]
 
 

@@ -29,6 +29,15 @@ _CODES = {
     415: "unsupported_media_type",
 }
 
+# The sentences of the kit.
+_TOKEN_DETAILS = {
+    "token_missing": _l("An access token is required."),
+    "token_invalid": _l("The access token is invalid."),
+    "token_expired": _l("The access token has expired."),
+    "token_revoked": _l("The access token has been revoked."),
+    "service_unavailable": _l("The login service cannot be reached."),
+}
+
 
 class Problem(Exception):
     """A request is refused.
@@ -146,7 +155,12 @@ def _on_http(error: HTTPException) -> Response:
 
 
 def _on_token(refused: loguserapp.Refused) -> Response:
-    return loguserapp.problem(refused.code)
+    """Answer as the kit does, in the language of the request."""
+    as_kit = loguserapp.problem(refused.code)
+    answer = respond(Problem(as_kit.status_code, refused.code, _TOKEN_DETAILS[refused.code]))
+    if challenge := as_kit.headers.get("WWW-Authenticate"):
+        answer.headers["WWW-Authenticate"] = challenge
+    return answer
 
 
 def _on_database(error: Exception) -> Response:

@@ -11,8 +11,10 @@ from conftest import Person, book_fields
 from flask import Flask
 from flask.testing import FlaskClient
 
+from perpustakaan import loguserapp
 from perpustakaan.database import db, utc_now
 from perpustakaan.models import Loan
+from perpustakaan.problems import _TOKEN_DETAILS
 
 MakePerson = Callable[..., Person]
 
@@ -330,3 +332,19 @@ def test_answers_are_in_the_language_that_is_asked_for(client: FlaskClient) -> N
 
 def test_no_answer_of_a_person_is_kept_by_caches(client: FlaskClient, reader: Person) -> None:
     assert client.get("/api/me", headers=reader.bearer).headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(("language", "sentence"), [
+    ("en", "The access token is invalid."), ("id", "Access token tidak sah."),
+])  # fmt: skip
+def test_a_refused_token_is_explained_in_both_languages(
+    client: FlaskClient, language: str, sentence: str
+) -> None:
+    headers = {"Authorization": "Bearer a.b.c", "Accept-Language": language}
+    answer = client.get("/api/me", headers=headers)
+    assert code_of(answer) == (401, "token_invalid")
+    assert answer.get_json()["detail"] == sentence
+
+
+def test_the_sentences_are_those_of_the_kit() -> None:
+    assert {code: str(each) for code, each in _TOKEN_DETAILS.items()} == loguserapp.DETAILS
