@@ -153,6 +153,10 @@ def _pair(status: int, answer: dict[str, Any]) -> _Pair:
     access, refresh = answer.get("access"), answer.get("refresh")
     if status != 200 or not isinstance(access, str) or not isinstance(refresh, str):
         raise Unavailable
+    try:
+        _lifetime(access), _lifetime(refresh)
+    except (jwt.InvalidTokenError, KeyError):
+        raise Unavailable from None
     return access, refresh
 
 

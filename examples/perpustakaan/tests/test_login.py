@@ -196,6 +196,15 @@ def test_logging_out_ends_the_login_everywhere(
     assert renewed.status == 401
 
 
+@pytest.mark.parametrize("value", ["x", "a.b.c", "\udcff", "é", "a" * 4000, "{{7*7}}"])
+def test_a_cookie_that_is_no_token_is_dropped(browser: PersonBrowser, value: str) -> None:
+    for name in (ACCESS, REFRESH):
+        browser.set_cookie(name, value.encode("utf-8", "surrogateescape").decode("latin-1"))
+    assert browser.get("/loans").location == "/login?next=/loans"
+    assert not browser.cookie(REFRESH)
+    assert browser.get("/").status_code == 200
+
+
 def test_logging_out_needs_the_form(browser: PersonBrowser, reader: Person) -> None:
     browser.log_in(reader.username)
     assert browser.client.post("/logout").status_code == 400
