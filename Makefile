@@ -36,7 +36,8 @@ test-compose: .venv/.dev ## run the production stack and break it (needs Docker;
 	@exec $(BIN)/python -m pytest -m compose -s -v tests/system
 
 test-examples: .venv/.dev ## run the programs in examples/ against the service (needs Node.js, PHP, Docker; 15 minutes)
-	@exec $(BIN)/python -m pytest -m examples -v -s tests/examples
+	@$(BIN)/python -m pytest -m examples -v -s tests/examples
+	@exec $(BIN)/python -m pytest -m "" -q examples/perpustakaan/tests
 
 lint: .venv/.dev ## check style, types, imports and known flaws of dependencies
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy examples/flask \

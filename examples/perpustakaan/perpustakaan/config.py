@@ -28,6 +28,8 @@ MIGRATIONS = ROOT / "migrations"
 SECRET_LENGTH = 32
 # What a form of this service may send; a larger body is a 413.
 MAX_BODY_BYTES = 64 * 1024
+# More than the threads of a process.
+CONNECTIONS = 20
 # Seconds until a database that does not answer counts as away.
 DATABASE_TIMEOUT = 3
 # Seconds to wait for another transaction: 50 borrowers of one book take less than one.
@@ -77,14 +79,14 @@ def load_settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
 def engine_options(url: URL) -> dict[str, Any]:
     """How connections to this database are made."""
     if url.get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": LOCK_TIMEOUT}}
+        return {"connect_args": {"timeout": LOCK_TIMEOUT}, "pool_size": CONNECTIONS}
     return {
         # A statement after the lock sees what others committed before the lock was ours.
         "isolation_level": "READ COMMITTED",
         "pool_pre_ping": True,
         "pool_recycle": 600,
         "pool_timeout": DATABASE_TIMEOUT,
-        "pool_size": 20,
+        "pool_size": CONNECTIONS,
         "connect_args": {
             "connect_timeout": DATABASE_TIMEOUT,
             "read_timeout": LOCK_TIMEOUT + 1,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from werkzeug.routing import IntegerConverter, Map
-
-from perpustakaan.catalogue import MAX_ID
+from werkzeug.routing import BaseConverter
 
 
-class IdConverter(IntegerConverter):
-    """The number of a row; a larger one than any row can have is a 404."""
+class IdConverter(BaseConverter):
+    """The number of a row, at most `catalogue.MAX_ID`; what is none is a 404 for every method.
 
-    def __init__(self, map: Map, **options: Any) -> None:  # noqa: A002 - Werkzeug's name
-        super().__init__(map, max=MAX_ID, **options)
+    Werkzeug's own converter finds a number too large after the address has matched, and answers
+    405 where another method has the same address.
+    """
+
+    regex = r"[1-9][0-9]{0,8}"
+
+    def to_python(self, value: str) -> int:
+        """The number of a text that matches."""
+        return int(value)

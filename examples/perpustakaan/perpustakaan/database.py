@@ -13,6 +13,7 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import Engine, MetaData, event
 from sqlalchemy.engine import Connection, ExecutionContext
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import DeclarativeBase
 
 
@@ -34,6 +35,7 @@ db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": Fal
 migrate = Migrate(compare_type=True, render_as_batch=False)
 csrf = CSRFProtect()
 
+_MYSQL_DEADLOCK = 1213  # ER_LOCK_DEADLOCK
 # Statements that only read, and start no transaction on SQLite unless they are to lock.
 _READING = ("SELECT", "PRAGMA", "EXPLAIN", "WITH")
 
@@ -57,6 +59,12 @@ def transaction() -> Iterator[None]:
     except BaseException:
         db.session.rollback()
         raise
+
+
+def lost_race(error: DBAPIError) -> bool:
+    """Tell whether a transaction failed because of another one, and may succeed if repeated."""
+    number = error.orig.args[0] if error.orig and error.orig.args else None
+    return isinstance(error, IntegrityError) or number == _MYSQL_DEADLOCK
 
 
 @event.listens_for(Engine, "connect")

@@ -8,11 +8,11 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError
 
 from perpustakaan import loguserapp, service
-from perpustakaan.database import db, transaction
+from perpustakaan.database import db, lost_race, transaction
 from perpustakaan.models import Reader
 from perpustakaan.problems import Unavailable
 
-# Transactions that change names at the same moment may deadlock; one of them always gets through.
+# How often a name is kept, where others are kept at the same moment: one of them gets through.
 _TRIES = 10
 
 
@@ -86,8 +86,8 @@ def _remember(sub: str, username: str) -> Reader:
                     reader = Reader(sub=sub)
                     db.session.add(reader)
                 reader.username = username
-        except DBAPIError:
-            if attempt == _TRIES - 1:
+        except DBAPIError as error:
+            if attempt == _TRIES - 1 or not lost_race(error):
                 raise
         else:
             return reader

@@ -246,11 +246,13 @@ def test_first_sight_keeps_the_name(client: FlaskClient, reader: Person) -> None
     "path",
     [
         "/api/books/4711", "/api/books/0", "/api/books/abc", "/api/books/-1",
-        "/api/books/99999999999999999999", "/api/books/1.5", "/api/nothing",
+        "/api/books/99999999999999999999", "/api/books/1.5", "/api/books/007", "/api/nothing",
     ],
 )  # fmt: skip
-def test_unknown_addresses(client: FlaskClient, path: str) -> None:
-    assert code_of(client.get(path)) == (404, "not_found")
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_unknown_addresses(client: FlaskClient, librarian: Person, path: str, method: str) -> None:
+    sent = {"headers": librarian.bearer} | ({"json": book_fields()} if method == "PUT" else {})
+    assert code_of(client.open(path, method=method, **sent)) == (404, "not_found")
 
 
 @pytest.mark.parametrize("number", ["4711", "0", "99999999999999999999"])
