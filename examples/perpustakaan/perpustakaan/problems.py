@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from flask_babel import lazy_gettext as _l
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
@@ -109,8 +109,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Problem, respond)
     app.register_error_handler(HTTPException, _on_http)
     app.register_error_handler(loguserapp.Refused, _on_token)
-    app.register_error_handler(DBAPIError, _on_database)
-    app.register_error_handler(PoolTimeout, _on_database)
+    for away in (OperationalError, InterfaceError, InternalError, PoolTimeout):
+        app.register_error_handler(away, _on_database)
     app.register_error_handler(Exception, _on_bug)
 
 

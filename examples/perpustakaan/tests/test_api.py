@@ -289,6 +289,8 @@ def test_a_book_that_is_lent_cannot_be_removed(
     (kept,) = client.get("/api/loans", headers=reader.bearer).get_json()["loans"]
     assert kept["book"]["title"] == "Laskar Pelangi"
     assert client.get("/api/books?q=laskar").get_json()["books"] == []
+    assert client.get("/api/books").get_json()["books"] == []
+    assert code_of(client.get(address)) == (404, "not_found")
     assert code_of(client.post(f"{address}/loans", headers=reader.bearer)) == (404, "not_found")
     add_book(client, librarian, isbn="9789793062792")
 

@@ -172,6 +172,9 @@ def test_what_is_overdue_is_listed(rules: Flask) -> None:
     lend(soon.id, a, NOON)
     returned = lend(soon.id, b, NOON - timedelta(days=90)) if latest(soon.id).on_shelf else None
     assert returned is None
+    due = NOON.date() - timedelta(days=6)
+    assert lists.list_loans(overdue=True, today=due) == []
+    assert len(lists.list_loans(overdue=True, today=due + timedelta(days=1))) == 1
     found = lists.list_loans(overdue=True, today=NOON.date())
     assert [loan.book.title for loan in found] == ["Terlambat"]
     assert [loan.book.title for loan in lists.list_loans(a)] == ["Belum", "Terlambat"]

@@ -43,13 +43,24 @@ def test_one_command_and_no_setting(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "perpustakaan.db").is_file()
 
 
-def test_a_wrong_setting_stops_the_start_with_one_line(tmp_path: Path) -> None:
-    environment = clean_environment() | {"INSTANCE_PATH": str(tmp_path), "APP_URL": "nonsense"}
+@pytest.mark.parametrize(
+    ("name", "value", "begin"),
+    [
+        ("APP_URL", "nonsense", "APP_URL: "), ("PORT", "http", "PORT: "), ("PORT", "0", "PORT: "),
+        ("WORKERS", "-1", "WORKERS: "), ("SECRET_KEY", "short", "SECRET_KEY: "),
+        ("DATABASE_URL", "mysql://u@127.0.0.1:9/d", "the database: "),
+        ("DATABASE_URL", "sqlite:////nowhere/a.db", "the database: "),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_stops_the_start_with_one_line(
+    tmp_path: Path, name: str, value: str, begin: str
+) -> None:
+    environment = clean_environment() | {"INSTANCE_PATH": str(tmp_path), name: value}
     command = [sys.executable, "-m", "perpustakaan"]
     done = subprocess.run(command, cwd=HERE, env=environment, capture_output=True, text=True,
                           check=False)  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr.startswith("perpustakaan: APP_URL: ")
+    assert done.stderr.startswith(f"perpustakaan: {begin}")
     assert done.stderr.count("\n") == 1
 
 
