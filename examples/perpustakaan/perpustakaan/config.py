@@ -3,7 +3,7 @@
 DATABASE_URL              SQLite in INSTANCE_PATH; `mysql://` means `mysql+pymysql://`
 INSTANCE_PATH             ./instance: the embedded database and a generated secret
 SECRET_KEY                generated into INSTANCE_PATH; at least 32 characters
-APP_URL                   http://127.0.0.1:8006: the public address, path included
+APP_URL                   http://127.0.0.1:8006 (or PORT): the public address, path included
 LOGUSERAPP_URL            http://127.0.0.1:5000: the PUBLIC_URL of loguserapp
 LOGUSERAPP_INTERNAL_URL   LOGUSERAPP_URL: where this program reaches loguserapp
 """
@@ -52,7 +52,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     """
     environ = os.environ if environ is None else environ
     instance = Path(_read(environ, "INSTANCE_PATH", str(ROOT / "instance"))).absolute()
-    app_url = _address(environ, "APP_URL", "http://127.0.0.1:8006")
+    app_url = _address(environ, "APP_URL", f"http://127.0.0.1:{environ.get('PORT') or 8006}")
     service_url = _address(environ, "LOGUSERAPP_URL", "http://127.0.0.1:5000")
     secret = _read(environ, "SECRET_KEY", "") or _generated_secret(instance)
     if len(secret) < SECRET_LENGTH:

@@ -130,7 +130,11 @@ def test_a_librarian_lends_and_takes_back_by_username(
 
 
 def test_what_is_overdue_is_a_librarians_list(
-    app: Flask, client: FlaskClient, librarian: Person, reader: Person
+    app: Flask,
+    client: FlaskClient,
+    librarian: Person,
+    reader: Person,
+    make_person: MakePerson,
 ) -> None:
     book = add_book(client, librarian)
     loan = borrow(client, reader, book["id"])
@@ -142,6 +146,8 @@ def test_what_is_overdue_is_a_librarians_list(
     assert (found["id"], found["is_overdue"], found["fine"]) == (loan["id"], True, 3000)
     (own,) = client.get("/api/loans?overdue=1", headers=reader.bearer).get_json()["loans"]
     assert own == found
+    other = make_person().bearer
+    assert client.get("/api/loans?overdue=1", headers=other).get_json() == {"loans": []}
     refused = client.post(f"/api/loans/{loan['id']}/renew", headers=reader.bearer)
     assert code_of(refused) == (409, "overdue")
     returned = client.post(f"/api/loans/{loan['id']}/return", headers=reader.bearer)

@@ -38,7 +38,8 @@ def test_what_schemathesis_sends_is_answered_as_described(
         for header in ([], ["--header", f"Authorization: Bearer {librarian.access}"]):
             done = subprocess.run(
                 [program, "run", f"{library.url}/openapi.json", *header,
-                 "--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "25",
+                 "--checks", ",".join(CHECKS), "--max-examples", "25",
+                 "--phases", "examples,coverage,fuzzing,stateful",
                  "--suppress-health-check", "all", "--seed", "47", "--no-color"],
                 cwd=tmp_path, check=False, capture_output=True, text=True,
             )  # fmt: skip

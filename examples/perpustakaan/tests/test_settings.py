@@ -27,6 +27,11 @@ def test_nothing_needs_to_be_set(tmp_path: Path) -> None:
     assert list(key.parent.iterdir()) == [key]
 
 
+def test_another_port_is_another_address(tmp_path: Path) -> None:
+    found = load_settings({"INSTANCE_PATH": str(tmp_path), "PORT": "9000"})
+    assert found["APP_URL"] == "http://127.0.0.1:9000"
+
+
 def test_each_may_be_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("mysql://u:p@db/perpustakaan\n", encoding="utf-8")
