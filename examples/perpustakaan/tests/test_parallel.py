@@ -96,3 +96,13 @@ def test_fewer_copies_and_a_borrower_at_once(rules: Flask, round_: int) -> None:
     changed, borrowed = in_parallel(rules, [change, partial(lending.borrow, book.id, a)])
     assert isinstance(changed, Exception) is isinstance(borrowed, Loan)
     assert_copies_add_up()
+
+
+def test_a_refusal_keeps_no_lock(rules: Flask) -> None:
+    book, (a, b) = books.add(book_fields(copies=2)), add_readers(2)
+    lending.borrow(book.id, a)
+    with pytest.raises(Conflict):
+        lending.borrow(book.id, a)
+    # The session of this thread is still open.
+    (found,) = in_parallel(rules, [partial(lending.borrow, book.id, b)])
+    assert isinstance(found, Loan)
