@@ -116,6 +116,8 @@ def open_page(chromium: Browser, shelves: Shelves) -> Iterator[Callable[..., Pag
 def register(page: Page, name: str) -> str:
     """Create an account on the page of loguserapp that is open; the username."""
     username = f"{name}-{next(_numbers)}-{os.getpid()}"
+    # The browser puts the cursor there itself, and complains if a test is faster.
+    expect(page.locator("input[name=username]")).to_be_focused()
     page.locator("input[name=username]").fill(username)
     page.locator("input[name=email]").fill(f"{username}@example.com")
     page.locator("input[name=password]").fill(PASSWORD)
