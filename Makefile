@@ -12,7 +12,7 @@ help: ## list these commands
 run: .venv/.runtime ## serve on http://127.0.0.1:5000; the first time set everything up
 	@exec $(BIN)/python -m app.server
 
-demo: .venv/.runtime ## the same with the Next.js and Laravel examples, on http://127.0.0.1:3000
+demo: .venv/.runtime ## the same with the examples Next.js, Laravel and perpustakaan, on http://127.0.0.1:3000
 	@exec $(BIN)/python -m tools.demo
 
 test: .venv/.dev ## run every test

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes what cannot be made again into one file: the database as it stands at one moment, the
+# Writes what cannot be made again into one file: each database as it stands at one moment, the
 # signing keys and the service's secret. `make backup`; docs/backup/README.md.
 #   FILE                      where to; backups/loguserapp-<time>.tar.gz, or .gpg when encrypted
 #   BACKUP_PASSPHRASE_FILE    encrypt with the passphrase in this file (or in BACKUP_PASSPHRASE)
@@ -25,10 +25,12 @@ mkdir -p "$(dirname "$file")"
 work=$(mktemp -d "$(dirname "$file")/.backup.XXXXXX") # on the same disk, so that it moves whole
 trap 'rm -rf "$work"' EXIT
 
-docker compose exec -T mysql mysqldump --defaults-extra-file=/run/secrets/owner.cnf \
-	--single-transaction --quick --loose-skip-masking-policies --no-tablespaces --set-gtid-purged=OFF --hex-blob \
-	--default-character-set=utf8mb4 loguserapp >"$work/loguserapp.sql" || fail "mysqldump failed"
-tail -n 1 "$work/loguserapp.sql" | grep -q '^-- Dump completed' || fail "the dump is cut off"
+for database in loguserapp perpustakaan; do
+	docker compose exec -T mysql mysqldump --defaults-extra-file=/run/secrets/owner.cnf \
+		--single-transaction --quick --loose-skip-masking-policies --no-tablespaces --set-gtid-purged=OFF --hex-blob \
+		--default-character-set=utf8mb4 $database >"$work/$database.sql" || fail "mysqldump failed"
+	tail -n 1 "$work/$database.sql" | grep -q '^-- Dump completed' || fail "the dump is cut off"
+done
 # After the dump, so that no token in use by then was signed with a key that is missing here.
 mkdir "$work/instance"
 # Mails without a mail server come and go there, and their links are nobody's to keep.
@@ -38,7 +40,7 @@ for name in keyring.json secret_key; do
 	[ -s "$work/instance/$name" ] || fail "the instance volume holds no $name"
 done
 
-pack() { tar -C "$work" -cz loguserapp.sql instance; }
+pack() { tar -C "$work" -cz loguserapp.sql perpustakaan.sql instance; }
 case ${passphrase:+passphrase}${BACKUP_PUBLIC_KEY:+key} in
 passphrase)
 	mkdir "$work/gpg"

@@ -28,7 +28,14 @@ DATABASE = Path("/var/lib/mysql/data")
 KEYRING = Path("/instance/keyring.json")
 USERS_SQL = Path(__file__).with_name("mysql") / "users.sql"
 # Users inside the containers: the image's mysql, and those of docker-compose.yml.
-MYSQL, WEB, MIGRATE = 999, 10001, 10002
+MYSQL = 999
+# By folder of secrets: who reads it, as which user of MySQL, in which database.
+SERVICES = {
+    "web": (10001, "loguserapp", "loguserapp"),
+    "migrate": (10002, "migrate", "loguserapp"),
+    "perpustakaan": (10003, "perpustakaan", "perpustakaan"),
+    "perpustakaan-migrate": (10004, "perpustakaan_migrate", "perpustakaan"),
+}
 _AUTHORITY = "loguserapp database CA"
 _LOOPBACK = ipaddress.ip_address("127.0.0.1")
 _SIGNS_CERTIFICATES = x509.KeyUsage(
@@ -56,7 +63,7 @@ def main() -> None:
     if DATABASE.exists() and not KEYRING.exists():
         _say("the volume of the signing keys is empty: new ones are made, which ends every login")
 
-    users = ("root", "loguserapp", "migrate", "workbench")
+    users = ["root", "workbench", *(user for _, user, _ in SERVICES.values())]
     passwords = {user: _made(user, secrets.token_hex(32).encode).decode() for user in users}
     server = _made("mysql.pem", _certificates)
     ca = server[server.rindex(b"-----BEGIN CERTIFICATE") :]
@@ -68,11 +75,14 @@ def main() -> None:
     _give(MYSQL, "mysql/workbench", f"{passwords['workbench']}\n".encode())
     _give(MYSQL, "mysql/server.pem", server)
     _give(MYSQL, "mysql/ca.pem", ca)
-    for folder, reader, user in (("web", WEB, "loguserapp"), ("migrate", MIGRATE, "migrate")):
+    for folder, (reader, user, database) in SERVICES.items():
         # With the CA named, the driver refuses a server that cannot prove to be `mysql`.
-        url = f"mysql://{user}:{passwords[user]}@mysql/loguserapp?ssl_ca=/run/secrets/ca.pem"
+        url = f"mysql://{user}:{passwords[user]}@mysql/{database}?ssl_ca=/run/secrets/ca.pem"
         _give(reader, f"{folder}/database_url", url.encode())
         _give(reader, f"{folder}/ca.pem", ca)
+    cookies = _made("perpustakaan_cookies", secrets.token_hex(32).encode)
+    for folder in ("perpustakaan", "perpustakaan-migrate"):
+        _give(SERVICES[folder][0], f"{folder}/secret_key", cookies)
 
 
 def _say(text: str) -> None:

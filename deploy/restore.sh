@@ -34,28 +34,41 @@ else
 	gpg --batch --quiet --decrypt "$FILE" >"$work/backup" || fail "$FILE needs its passphrase or private key"
 fi
 tar -C "$work" -xzf "$work/backup" || fail "$FILE is damaged"
-tail -n 1 "$work/loguserapp.sql" | grep -q '^-- Dump completed' || fail "the dump in $FILE is cut off"
+databases=loguserapp
+[ ! -e "$work/perpustakaan.sql" ] || databases='loguserapp perpustakaan' # backups of before have none
+for database in $databases; do
+	tail -n 1 "$work/$database.sql" | grep -q '^-- Dump completed' || fail "the dump in $FILE is cut off"
+done
 for name in keyring.json secret_key; do
 	[ -s "$work/instance/$name" ] || fail "$FILE holds no $name"
 done
 
-accounts() {
-	[ -z "$(sql -e "SHOW TABLES FROM loguserapp LIKE 'user'")" ] || sql -e 'SELECT id FROM loguserapp.user LIMIT 1'
+rows() { # database, table
+	[ -z "$(sql -e "SHOW TABLES FROM $1 LIKE '$2'")" ] || sql -e "SELECT id FROM $1.$2 LIMIT 1"
 }
+accounts() { rows loguserapp user; }
 docker compose up -d --wait mysql || fail "MySQL does not start"
 [ -z "$(accounts)" ] || fail "this stack has accounts, and nothing is overwritten. A backup goes into an empty one"
+[ "$databases" = loguserapp ] || [ -z "$(rows perpustakaan book)" ] ||
+	fail "this stack's library has books, and nothing is overwritten. A backup goes into an empty one"
 docker compose stop nginx web
 if [ -n "$(accounts)" ]; then # one was made just before the web stopped
 	docker compose up -d
 	fail "this stack has accounts, and nothing is overwritten. A backup goes into an empty one"
 fi
 
-empty='DROP DATABASE loguserapp; CREATE DATABASE loguserapp CHARACTER SET utf8mb4 COLLATE utf8mb4_bin'
-sql -e "$empty"
-sql loguserapp <"$work/loguserapp.sql" || {
-	sql -e "$empty"
-	fail "MySQL did not take the dump"
+empty() {
+	for database in $databases; do
+		sql -e "DROP DATABASE $database; CREATE DATABASE $database CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+	done
 }
+empty
+for database in $databases; do
+	sql $database <"$work/$database.sql" || {
+		empty
+		fail "MySQL did not take the dump"
+	}
+done
 # Numbers that were given out after the backup are not given out again: what was issued for one
 # account or login can never count for another.
 for table in user session; do

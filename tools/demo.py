@@ -1,6 +1,7 @@
-"""`make demo`: the service with the front end and the back end of examples/, without Docker.
+"""`make demo`: the service with the front end, the back end and the library of examples/.
 
-PORT, NEXTJS_PORT and LARAVEL_PORT say where they listen. What the machine lacks is left out.
+It needs no Docker. PORT, NEXTJS_PORT, LARAVEL_PORT and PERPUSTAKAAN_PORT say where they listen.
+What the machine lacks is left out.
 """
 
 from __future__ import annotations
@@ -14,19 +15,29 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NEXTJS, LARAVEL = ROOT / "examples" / "nextjs", ROOT / "examples" / "laravel"
+NEXTJS, LARAVEL, PERPUSTAKAAN = (
+    ROOT / "examples" / name for name in ("nextjs", "laravel", "perpustakaan")
+)
 PORTS = {name: os.environ.get(name, port) for name, port in (
     ("PORT", "5000"), ("NEXTJS_PORT", "3000"), ("LARAVEL_PORT", "8001"),
+    ("PERPUSTAKAAN_PORT", "8006"),
 )}  # fmt: skip
-SERVICE, FRONT_END, NOTES = (f"http://127.0.0.1:{port}" for port in PORTS.values())
+SERVICE, FRONT_END, NOTES, LIBRARY = (f"http://127.0.0.1:{port}" for port in PORTS.values())
 ENVIRONMENT = os.environ | {
-    "PUBLIC_URL": SERVICE, "CLIENT_REDIRECT_URLS": f"{FRONT_END}/callback",
+    "PUBLIC_URL": SERVICE, "CLIENT_REDIRECT_URLS": f"{FRONT_END}/callback {LIBRARY}/callback",
     "LOGUSERAPP_URL": SERVICE, "APP_URL": FRONT_END, "LARAVEL_URL": NOTES,
     "PHP_CLI_SERVER_WORKERS": "4",
+}  # fmt: skip
+_OF_THE_SERVICE = ("DATABASE_URL", "DATABASE_URL_FILE", "SECRET_KEY", "SECRET_KEY_FILE", "HOST")
+LIBRARY_ENVIRONMENT = {
+    name: value for name, value in ENVIRONMENT.items() if name not in _OF_THE_SERVICE
+} | {
+    "APP_URL": LIBRARY, "PORT": PORTS["PERPUSTAKAAN_PORT"],
+    "INSTANCE_PATH": str(PERPUSTAKAAN / "instance"),
 }  # fmt: skip
 SECONDS_TO_START = 60.0
 SECONDS_TO_STOP = 15.0
@@ -42,9 +53,16 @@ class Parts:
     def __init__(self) -> None:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def run(self, name: str, command: Sequence[str], folder: Path, url: str) -> None:
+    def run(
+        self,
+        name: str,
+        command: Sequence[str],
+        folder: Path,
+        url: str,
+        environment: Mapping[str, str] = ENVIRONMENT,
+    ) -> None:
         """Start a part and wait until it answers."""
-        process = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, start_new_session=True)
+        process = subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True)
         self._running[name] = process
         end = time.monotonic() + SECONDS_TO_START
         while not answers(url):
@@ -78,6 +96,7 @@ def main() -> None:
     parts = Parts()
     try:
         parts.run("the service", [sys.executable, "-m", "app.server"], ROOT, f"{SERVICE}/healthz")
+        run_library(parts)
         run_laravel(parts)
         run_nextjs(parts)
         parts.wait()
@@ -87,6 +106,19 @@ def main() -> None:
         pass
     finally:
         parts.stop()
+
+
+def run_library(parts: Parts) -> None:
+    """Run the library, with books."""
+    flask = [sys.executable, "-m", "flask", "--app", "perpustakaan"]
+    for what, command in (
+        ("preparing the library", [*flask, "db", "upgrade"]),
+        ("bringing books into the library", [*flask, "import-books", "demo/books.csv"]),
+    ):
+        finish(what, PERPUSTAKAAN, *command, environment=LIBRARY_ENVIRONMENT)
+    command = [sys.executable, "-m", "perpustakaan"]
+    parts.run("the library", command, PERPUSTAKAAN, f"{LIBRARY}/healthz", LIBRARY_ENVIRONMENT)
+    say(f"the library is at {LIBRARY}")
 
 
 def run_laravel(parts: Parts) -> None:
@@ -120,11 +152,13 @@ def run_nextjs(parts: Parts) -> None:
     say(f'open {FRONT_END} and press "Create account"; Ctrl-C ends all parts')
 
 
-def finish(what: str, folder: Path, *command: str) -> None:
+def finish(
+    what: str, folder: Path, *command: str, environment: Mapping[str, str] = ENVIRONMENT
+) -> None:
     """Run a step to its end."""
     say(what)
     done = subprocess.run(
-        command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         raise PartFailedError(f"{what} failed\n{done.stdout}{done.stderr}")

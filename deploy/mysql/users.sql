@@ -9,3 +9,12 @@ GRANT ALL ON loguserapp.* TO 'migrate'@'%';
 CREATE USER IF NOT EXISTS 'workbench'@'%';
 ALTER USER 'workbench'@'%' IDENTIFIED BY '$workbench';
 GRANT SELECT, SHOW VIEW ON loguserapp.* TO 'workbench'@'%';
+-- For examples/perpustakaan, empty without it. `migrate` makes backups of it too.
+CREATE DATABASE IF NOT EXISTS perpustakaan CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+GRANT ALL ON perpustakaan.* TO 'migrate'@'%';
+CREATE USER IF NOT EXISTS 'perpustakaan'@'%';
+ALTER USER 'perpustakaan'@'%' IDENTIFIED BY '$perpustakaan';
+GRANT SELECT, INSERT, UPDATE, DELETE ON perpustakaan.* TO 'perpustakaan'@'%';
+CREATE USER IF NOT EXISTS 'perpustakaan_migrate'@'%';
+ALTER USER 'perpustakaan_migrate'@'%' IDENTIFIED BY '$perpustakaan_migrate';
+GRANT ALL ON perpustakaan.* TO 'perpustakaan_migrate'@'%';

@@ -95,9 +95,7 @@ class Stack:
 
     def down(self) -> None:
         """Leave nothing: no container, network or volume."""
-        self.compose(
-            "--profile", "workbench", "down", "-v", "-t", "2", "--remove-orphans", check=False
-        )
+        self.compose("--profile", "*", "down", "-v", "-t", "2", "--remove-orphans", check=False)
 
 
 def copy_files(folder: Path) -> Path:
