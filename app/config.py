@@ -482,7 +482,9 @@ def _check_social(config: Config) -> None:
     if not config.google_discovery_url.endswith(DISCOVERY):
         raise ConfigError(f"GOOGLE_DISCOVERY_URL must end in {DISCOVERY}.")
     for text in config.client_redirect_urls:
-        if not _is_private(text) or "#" in text:
+        # A code on the way back to this site is as private as the login before it.
+        is_own = text.startswith(f"{config.public_url}/")
+        if not (is_own or _is_private(text)) or "#" in text:
             raise ConfigError(
                 f"CLIENT_REDIRECT_URLS has {text}: each must be a whole https:// address "
                 "(http:// on localhost) without a fragment."

@@ -25,7 +25,10 @@ mkdir -p "$(dirname "$file")"
 work=$(mktemp -d "$(dirname "$file")/.backup.XXXXXX") # on the same disk, so that it moves whole
 trap 'rm -rf "$work"' EXIT
 
-for database in loguserapp perpustakaan; do
+# A MySQL that has run since before the library has no database for it until it starts again.
+databases=$(docker compose exec -T mysql mysql --defaults-extra-file=/run/secrets/owner.cnf -BN \
+	-e "SHOW DATABASES WHERE \`Database\` IN ('loguserapp', 'perpustakaan')") || fail "MySQL does not answer"
+for database in $databases; do
 	docker compose exec -T mysql mysqldump --defaults-extra-file=/run/secrets/owner.cnf \
 		--single-transaction --quick --loose-skip-masking-policies --no-tablespaces --set-gtid-purged=OFF --hex-blob \
 		--default-character-set=utf8mb4 $database >"$work/$database.sql" || fail "mysqldump failed"
@@ -40,7 +43,7 @@ for name in keyring.json secret_key; do
 	[ -s "$work/instance/$name" ] || fail "the instance volume holds no $name"
 done
 
-pack() { tar -C "$work" -cz loguserapp.sql perpustakaan.sql instance; }
+pack() { (cd "$work" && tar -cz ./*.sql instance); }
 case ${passphrase:+passphrase}${BACKUP_PUBLIC_KEY:+key} in
 passphrase)
 	mkdir "$work/gpg"

@@ -44,13 +44,15 @@ for name in keyring.json secret_key; do
 done
 
 rows() { # database, table
-	[ -z "$(sql -e "SHOW TABLES FROM $1 LIKE '$2'")" ] || sql -e "SELECT id FROM $1.$2 LIMIT 1"
+	[ -z "$(sql -e "SELECT 1 FROM information_schema.tables WHERE table_schema = '$1' AND table_name = '$2'")" ] ||
+		sql -e "SELECT id FROM $1.$2 LIMIT 1"
 }
 accounts() { rows loguserapp user; }
 docker compose up -d --wait mysql || fail "MySQL does not start"
 [ -z "$(accounts)" ] || fail "this stack has accounts, and nothing is overwritten. A backup goes into an empty one"
-[ "$databases" = loguserapp ] || [ -z "$(rows perpustakaan book)" ] ||
-	fail "this stack's library has books, and nothing is overwritten. A backup goes into an empty one"
+# Its readers are numbers of accounts, which would be those of others.
+[ -z "$(rows perpustakaan book)$(rows perpustakaan reader)" ] ||
+	fail "this stack's library has books or readers, and nothing is overwritten. A backup goes into an empty one"
 docker compose stop nginx web
 if [ -n "$(accounts)" ]; then # one was made just before the web stopped
 	docker compose up -d
@@ -84,4 +86,7 @@ else
 	say "logins are as they were at the backup: what was ended since is alive again (LOGINS=end ends all)"
 fi
 docker compose up -d --wait
+if [ -n "$(docker compose --profile perpustakaan ps -q perpustakaan)" ]; then
+	docker compose --profile perpustakaan up -d --wait # its tables may be of an older version
+fi
 say "restored"

@@ -255,3 +255,12 @@ def test_mails_are_shown_on_the_own_machine_alone(settings: dict[str, Any], show
 
 def test_secrets_do_not_show_in_a_trace() -> None:
     assert SECRET not in repr(Config.from_environment({"SECRET_KEY": SECRET}))
+
+
+def test_a_login_may_lead_back_to_the_site_itself_over_http() -> None:
+    """The stack adds the library's address, whatever PUBLIC_URL is."""
+    site = {"PUBLIC_URL": "http://192.168.1.5:8080"}
+    own = "http://192.168.1.5:8080/perpustakaan/callback"
+    assert Config.from_environment(site | {"CLIENT_REDIRECT_URLS": own}).client_redirect_urls
+    with pytest.raises(ConfigError, match="CLIENT_REDIRECT_URLS has"):
+        Config.from_environment(site | {"CLIENT_REDIRECT_URLS": "http://192.168.1.5:80801/x"})
