@@ -23,6 +23,7 @@ SORTS: dict[str, Any] = {
     "newest": None,  # by number, backwards
 }
 MAX_QUERY = 200
+MAX_WORDS = 20
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
 MAX_ID = 999_999_999
@@ -41,7 +42,8 @@ class Page:
 def search(q: str = "", sort: str = "title", after: str = "", limit: str = "") -> Page:
     """Find the books that have every word of the query in title, author or ISBN.
 
-    A word of the query stands for all that begin with it; case and accents do not count.
+    A word of the query stands for all that begin with it; case and accents do not count. The first
+    `MAX_WORDS` words count.
 
     Args:
         q: words, or an ISBN; blank for all books.
@@ -89,7 +91,7 @@ def _with_words(wanted: Select[Book], q: str) -> Select[Book]:
     words = [number] if number else words_of(q)
     if not words:
         return wanted.where(Book.id.is_(None))
-    for word in words:
+    for word in words[:MAX_WORDS]:
         # A range, which the primary key serves; LIKE would depend on the database.
         found = select(BookWord.book_id).where(
             BookWord.word >= word, BookWord.word < word + _LAST_CHARACTER

@@ -90,7 +90,10 @@ def engine_options(url: URL) -> dict[str, Any]:
         "connect_args": {
             "connect_timeout": DATABASE_TIMEOUT,
             "read_timeout": LOCK_TIMEOUT + 1,
-            "init_command": f"SET innodb_lock_wait_timeout = {LOCK_TIMEOUT}, time_zone = '+00:00'",
+            # Without `semijoin=off` a search takes four times as long for each further word, in
+            # the optimizer: 14 words stood there for a minute.
+            "init_command": f"SET innodb_lock_wait_timeout = {LOCK_TIMEOUT}, "
+            "time_zone = '+00:00', optimizer_switch = 'semijoin=off'",
         },
     }
 
@@ -108,12 +111,12 @@ def _address(environ: Mapping[str, str], name: str, default: str) -> str:
     text = _read(environ, name, default).rstrip("/")
     try:
         parts = urlsplit(text)
-        is_good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        is_good = text.startswith(("http://", "https://")) and parts.hostname and parts.port != 0
     except ValueError:
         is_good = False
     # What stands in no address would end up in the Content-Security-Policy.
     is_plain = re.fullmatch(r"[A-Za-z0-9:/._~%\[\]-]+", text)
-    if not is_good or not is_plain:
+    if not is_good or not is_plain or "//" in text.partition("://")[2]:
         raise ConfigError(f"{name}: not an address such as https://example.com/path")
     return text
 

@@ -30,8 +30,9 @@ def select_language() -> str:
 
 
 def _remember(answer: Response) -> Response:
-    if not answer.cache_control.public:  # covers and files are the same for everybody
-        answer.vary.update(("Accept-Language", "Cookie"))
+    if answer.cache_control.public:  # covers and files are the same for everybody
+        return answer
+    answer.vary.update(("Accept-Language", "Cookie"))
     chosen = request.args.get("lang")
     if chosen in LANGUAGES and chosen != request.cookies.get(COOKIE):
         answer.set_cookie(

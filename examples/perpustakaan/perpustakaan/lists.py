@@ -59,17 +59,24 @@ def list_loans(
     return list(db.session.scalars(wanted))
 
 
-def list_places(*, reader_id: int | None = None, book_id: int | None = None) -> list[Place]:
-    """Places in lines, of a reader or for a book, longest waiting first."""
+def is_awaited(book_id: int) -> bool:
+    """Whether anybody waits for a book."""
+    return db.session.scalar(select(Wait.id).where(Wait.book_id == book_id).limit(1)) is not None
+
+
+def list_line(book_id: int) -> list[Place]:
+    """The places in the line for a book, longest waiting first."""
+    waits = db.session.scalars(select(Wait).where(Wait.book_id == book_id).order_by(Wait.id))
+    return [Place(wait, position) for position, wait in enumerate(waits, 1)]
+
+
+def list_places(reader_id: int) -> list[Place]:
+    """The places of a reader in lines, longest waiting first."""
     before = aliased(Wait)
     position = (
         select(func.count())
         .where(before.book_id == Wait.book_id, before.id <= Wait.id)
         .scalar_subquery()
     )
-    wanted = select(Wait, position).order_by(Wait.id)
-    if reader_id is not None:
-        wanted = wanted.where(Wait.reader_id == reader_id)
-    if book_id is not None:
-        wanted = wanted.where(Wait.book_id == book_id)
+    wanted = select(Wait, position).where(Wait.reader_id == reader_id).order_by(Wait.id)
     return [Place(wait, count) for wait, count in db.session.execute(wanted)]

@@ -11,7 +11,7 @@ import secrets
 import time
 from base64 import urlsafe_b64encode
 from contextlib import suppress
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 from flask import Blueprint, Flask, current_app, flash, g, redirect, request, session
 from flask_babel import gettext as _
@@ -121,7 +121,10 @@ def own_path(text: str | None) -> str:
         return "/"
     if not text.startswith("/") or text.startswith("//") or "\\" in text or " " in text:
         return "/"
-    return "/" if urlsplit(text).path.startswith(_NOT_NEXT) else text
+    path = unquote(urlsplit(text).path)
+    if path.startswith(_NOT_NEXT) or {".", ".."} & set(path.split("/")):
+        return "/"
+    return text
 
 
 def this_path() -> str:

@@ -6,7 +6,8 @@ import contextlib
 import http.client
 import json
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -18,6 +19,40 @@ from perpustakaan.problems import Unavailable
 # Seconds for a whole answer.
 _DEADLINE = 4.0
 _MAX_BYTES = 64 * 1024
+_CIRCUIT = "loguserapp_circuit"
+
+
+class Circuit:
+    """Lets one call at a time try a service that did not answer the last one.
+
+    The others are refused at once, so that a silent service does not hold every thread.
+    """
+
+    def __init__(self) -> None:
+        self._is_silent = False
+        self._trying = threading.Lock()
+
+    @contextlib.contextmanager
+    def call(self) -> Iterator[None]:
+        """Guard a call, which raises Unavailable where there is no answer.
+
+        Raises:
+            Unavailable: the last call had no answer, and another one is trying.
+
+        """
+        is_trial = self._is_silent
+        if is_trial and not self._trying.acquire(blocking=False):
+            raise Unavailable
+        try:
+            yield
+        except Unavailable:
+            self._is_silent = True
+            raise
+        else:
+            self._is_silent = False
+        finally:
+            if is_trial:
+                self._trying.release()
 
 
 def init_app(app: Flask) -> None:
@@ -30,6 +65,7 @@ def init_app(app: Flask) -> None:
     loguserapp.revoked = loguserapp.Document(
         f"{internal}/api/auth/revoked/", 10 * 1024 * 1024, loguserapp.read_revoked
     )
+    app.extensions[_CIRCUIT] = Circuit()
 
 
 def call(
@@ -47,11 +83,13 @@ def call(
         Unavailable: no answer in time, or one of 429, 5xx or that is no JSON object.
 
     """
-    try:
-        status, body = _exchange(method, path, token, form)
-        document = json.loads(body)
-    except (OSError, http.client.HTTPException, ValueError, RecursionError):
-        raise Unavailable from None
+    circuit: Circuit = current_app.extensions[_CIRCUIT]
+    with circuit.call():
+        try:
+            status, body = _exchange(method, path, token, form)
+            document = json.loads(body)
+        except (OSError, http.client.HTTPException, ValueError, RecursionError):
+            raise Unavailable from None
     if status == 429 or status >= 500 or not isinstance(document, dict):
         raise Unavailable
     return status, document
@@ -71,10 +109,12 @@ def _exchange(
         headers["Authorization"] = f"Bearer {token}"
     if form is not None:
         headers["Content-Type"] = "application/x-www-form-urlencoded"
+    end = time.monotonic() + _DEADLINE
     with contextlib.closing(connection):
         connection.connect()
         # A time-out alone begins again with each byte.
-        timer = threading.Timer(_DEADLINE, loguserapp.hang_up, [connection.sock])
+        left = max(0, end - time.monotonic())
+        timer = threading.Timer(left, loguserapp.hang_up, [connection.sock])
         timer.daemon = True
         timer.start()
         try:

@@ -142,6 +142,10 @@ def test_10_000_books_are_searched_in_under_50_ms(rules: Flask) -> None:
             slowest[f"{q!r} by {sort}, {len(matching)} books"] = statistics.median(times)
     worst = max(slowest, key=lambda name: slowest[name])
     print(f"slowest: {worst}, {slowest[worst]:.1f} ms")
+    began = time.perf_counter()
+    catalogue.search("a b c d e f g h i j k l m n o p q r s t u v w x y z")
+    print(f"26 letters: {(time.perf_counter() - began) * 1000:.0f} ms")
+    assert time.perf_counter() - began < 1  # MySQL's optimizer would take hours
     assert slowest[worst] < 50, slowest
 
 

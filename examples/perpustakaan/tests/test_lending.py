@@ -72,7 +72,7 @@ def test_the_next_in_line_gets_what_is_returned() -> None:
     assert done.next_loan is not None
     assert (done.next_loan.reader_id, done.next_loan.borrowed_at) == (b, later)
     assert (done.next_loan.due_on - later.date()).days == 14
-    assert [place.wait.reader_id for place in lists.list_places(book_id=book.id)] == [c]
+    assert [place.wait.reader_id for place in lists.list_line(book.id)] == [c]
     assert latest(book.id).on_shelf == 0
     assert_copies_add_up()
 
@@ -148,7 +148,7 @@ def test_leaving_the_line_moves_the_others_up() -> None:
     wait(book.id, b)
     wait(book.id, c)
     lending.leave_line(book.id, b)
-    assert [place.position for place in lists.list_places(reader_id=c)] == [1]
+    assert [place.position for place in lists.list_places(c)] == [1]
     for reader in (a, b):
         with pytest.raises(NotFound):
             lending.leave_line(book.id, reader)

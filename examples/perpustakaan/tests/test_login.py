@@ -71,6 +71,7 @@ def test_under_a_prefix_cookies_and_addresses_have_it(
     [
         "", "loans", "//evil.example", "/\\evil.example", "\\/evil.example", "https://evil.example",
         "javascript:alert(1)", "/%0d\n", "/a b", "/é", "/login?next=/login", "/logout", "/callback",
+        "/../x", "/./login", "/%2e%2e/x", "/a/..",
         "/register", "/" + "a" * 300,
     ],
 )  # fmt: skip

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -140,6 +141,27 @@ def test_loguserapp_that_accepts_and_says_nothing(
         answer = app.test_client().get("/api/me", headers=reader.bearer)
         assert answer.status_code == 503
         assert time.monotonic() - began < 8
+
+
+def test_a_silent_loguserapp_holds_one_request_at_a_time(
+    make_app: MakeApp, loguserapp: Server
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        app = make_app(LOGUSERAPP_URL=loguserapp.url, LOGUSERAPP_INTERNAL_URL=address)
+
+        def open_catalogue() -> float:
+            client = app.test_client()
+            client.set_cookie("perpustakaan_refresh", "a.b.c")
+            began = time.monotonic()
+            assert client.get("/").status_code == 200
+            return time.monotonic() - began
+
+        assert open_catalogue() > 3  # finds out that it is silent
+        with ThreadPoolExecutor(8) as pool:
+            waited = sorted(pool.map(lambda _: open_catalogue(), range(8)))
+        assert waited[6] < 2
+        assert waited[7] > 3  # tries again
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_50_borrowers_of_the_last_copy(rules: Flask, round_: int) -> None:
     places = [each for each in found if isinstance(each, Place)]
     assert sorted(each.position for each in places) == list(range(1, 50))
     # The line is in the order of the positions that were answered.
-    line = lists.list_places(book_id=book.id)
+    line = lists.list_line(book.id)
     answered = sorted(places, key=lambda place: place.position)
     assert [each.wait.id for each in line] == [each.wait.id for each in answered]
     assert latest(book.id).on_shelf == 0
@@ -53,7 +53,7 @@ def test_returned_by_two_at_once(rules: Flask, round_: int) -> None:
     # The next in line got it once, and the one after still waits.
     assert [each.is_open for each in lists.list_loans(b)] == [True]
     assert lists.list_loans(c) == []
-    assert [place.position for place in lists.list_places(reader_id=c)] == [1]
+    assert [place.position for place in lists.list_places(c)] == [1]
     assert_copies_add_up()
 
 
@@ -85,7 +85,7 @@ def test_20_returns_and_20_borrowers_at_once(rules: Flask, round_: int) -> None:
     assert not [each for each in found if isinstance(each, Exception)], found
     # Every copy came back, and every one who came has one: at once or as the next in line.
     assert latest(book.id).lent == 20
-    assert lists.list_places(book_id=book.id) == []
+    assert lists.list_line(book.id) == []
     assert_copies_add_up()
 
 

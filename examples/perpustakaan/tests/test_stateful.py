@@ -175,7 +175,7 @@ class Lending(RuleBasedStateMachine):
             open_loans = db.select(Loan.reader_id).where(Loan.is_open == db.true())
             having = set(db.session.scalars(open_loans.where(Loan.book_id == number)))
             assert having == {self.readers[each] for each in shelf.loans}
-            line = [place.wait.reader_id for place in lists.list_places(book_id=number)]
+            line = [place.wait.reader_id for place in lists.list_line(number)]
             assert line == [self.readers[each] for each in shelf.line]
 
 

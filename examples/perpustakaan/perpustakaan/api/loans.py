@@ -22,7 +22,7 @@ def me() -> dict[str, Any]:
     """The reader who calls, with open loans and places in lines."""
     reader = current_reader()
     loans = lists.list_loans(reader.id, is_open=True, limit=catalogue.MAX_LIMIT)
-    places = lists.list_places(reader_id=reader.id)
+    places = lists.list_places(reader.id)
     return reader_json(reader) | {
         "loans": [loan_json(loan) for loan in loans],
         "waits": [place_json(place) for place in places],

@@ -29,7 +29,7 @@ def show_book(book_id: int) -> str:
 def render_book(book: Book, lend_error: object = "", username: str = "") -> str:
     """The page of a book; to a librarian with its loans and a form to lend it."""
     found = reader() if person() else None
-    line = lists.list_places(book_id=book.id)
+    line = lists.list_line(book.id)
     loans = _open_loans(book)
     return render_template(
         "book.html",

@@ -37,7 +37,7 @@ def my_loans(me: Reader) -> str:
             (loan, lending.fine_of(loan, today), _why_not(loan))
             for loan in sorted(open_loans, key=lambda loan: (loan.due_on, loan.id))
         ],
-        places=lists.list_places(reader_id=me.id),
+        places=lists.list_places(me.id),
         returned=lists.list_loans(me.id, is_open=False, limit=_MOST_RETURNED),
     )
 
@@ -68,4 +68,4 @@ def _why_not(loan: Loan) -> object:
         return _WHY_NOT["overdue"]
     if loan.renewals >= lending.MAX_RENEWALS:
         return _WHY_NOT["renewals_used"]
-    return _WHY_NOT["somebody_waits"] if lists.list_places(book_id=loan.book_id) else ""
+    return _WHY_NOT["somebody_waits"] if lists.is_awaited(loan.book_id) else ""
