@@ -214,8 +214,11 @@ def scores_of(mails: dict[Kind, EmailMessage], folder: Path) -> dict[Kind, float
         for mail in mails.values():
             content = bytes(mail).replace(b"\r\n", b"\n").replace(b"\nFrom ", b"\n>From ")
             file.write(b"From login@example.com Thu Nov 26 23:36:00 2026\n" + content + b"\n")
+    # One random token in ten thousand looks like the name of a Bitcoin wallet.
+    (folder / "user_prefs").write_text("score PDS_BTC_ID 0\n")
+    prefs = f"--prefspath={folder / 'user_prefs'}"
     checked = subprocess.run(
-        ["spamassassin", "--local", "--test-mode", "--prefspath=/dev/null", "--mbox", box],
+        ["spamassassin", "--local", "--test-mode", prefs, "--mbox", box],
         env={"PATH": os.environ["PATH"], "HOME": str(folder)},
         capture_output=True, text=True, check=True,
     )  # fmt: skip
