@@ -95,13 +95,26 @@ def test_borrow_renew_wait_and_return(
     me = client.get("/api/me", headers=other.bearer).get_json()
     assert (me["loans"], [wait["position"] for wait in me["waits"]]) == ([], [1])
 
-    returned = client.post(f"/api/loans/{loan['id']}/return", headers=reader.bearer)
+    returned = client.post(f"/api/loans/{loan['id']}/return", headers=librarian.bearer)
     assert (returned.status_code, returned.get_json()["fine"]) == (200, 0)
-    twice = client.post(f"/api/loans/{loan['id']}/return", headers=reader.bearer)
+    twice = client.post(f"/api/loans/{loan['id']}/return", headers=librarian.bearer)
     assert code_of(twice) == (409, "already_returned")
     me = client.get("/api/me", headers=other.bearer).get_json()
     assert [loan["book"]["title"] for loan in me["loans"]] == ["Laskar Pelangi"]
     assert me["waits"] == []
+
+
+def test_a_reader_cannot_say_that_a_book_is_back(
+    client: FlaskClient, librarian: Person, reader: Person
+) -> None:
+    book = add_book(client, librarian)
+    loan = borrow(client, reader, book["id"])
+    address = f"/api/loans/{loan['id']}/return"
+    assert code_of(client.post(address, headers=reader.bearer)) == (403, "forbidden")
+    assert client.get(f"/api/books/{book['id']}").get_json()["on_shelf"] == 0
+    done = client.post(address, headers=librarian.bearer)
+    assert done.get_json()["returned_at"]
+    assert code_of(client.post(address, headers=reader.bearer)) == (403, "forbidden")
 
 
 def test_leaving_the_line(client: FlaskClient, librarian: Person, reader: Person) -> None:
@@ -150,7 +163,7 @@ def test_what_is_overdue_is_a_librarians_list(
     assert client.get("/api/loans?overdue=1", headers=other).get_json() == {"loans": []}
     refused = client.post(f"/api/loans/{loan['id']}/renew", headers=reader.bearer)
     assert code_of(refused) == (409, "overdue")
-    returned = client.post(f"/api/loans/{loan['id']}/return", headers=reader.bearer)
+    returned = client.post(f"/api/loans/{loan['id']}/return", headers=librarian.bearer)
     assert returned.get_json()["fine"] == 3000
     assert client.get("/api/loans?overdue=1", headers=librarian.bearer).get_json() == {"loans": []}
 
@@ -289,7 +302,7 @@ def test_a_book_that_is_lent_cannot_be_removed(
     loan = borrow(client, reader, book["id"])
     address = f"/api/books/{book['id']}"
     assert code_of(client.delete(address, headers=librarian.bearer)) == (409, "copies_lent")
-    client.post(f"/api/loans/{loan['id']}/return", headers=reader.bearer)
+    client.post(f"/api/loans/{loan['id']}/return", headers=librarian.bearer)
     assert client.delete(address, headers=librarian.bearer).status_code == 204
     # The loan keeps its title, the catalogue has neither the book nor its ISBN.
     (kept,) = client.get("/api/loans", headers=reader.bearer).get_json()["loans"]

@@ -83,8 +83,9 @@ def get_loan(loan_id: int) -> dict[str, Any]:
 @blueprint.post("/api/loans/<id:loan_id>/return")
 @reader_required
 def give_back(loan_id: int) -> dict[str, Any]:
-    """Return a book; the answer's `fine` is what is to be paid."""
+    """Take a book back, as a librarian who has it in hand; `fine` is what is to be paid."""
     loan = lists.find_loan(loan_id, current_reader())
+    require_librarian()
     return loan_json(lending.give_back(loan.id).loan)
 
 
