@@ -8,6 +8,7 @@ import sys
 from flask_migrate import upgrade
 from granian import Granian
 from granian.constants import Interfaces
+from granian.log import LogLevels
 from sqlalchemy.exc import SQLAlchemyError
 
 from perpustakaan import create_app
@@ -34,7 +35,9 @@ def main() -> None:
         address=os.environ.get("HOST", "127.0.0.1"),
         port=port,
         workers=workers,
+        # More threads than cores: they mostly wait for the database. Granian warns of that.
         blocking_threads=16,
+        log_level=LogLevels.error,
         log_access=False,
     ).serve()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -35,12 +36,13 @@ def test_one_command_and_no_setting(tmp_path: Path) -> None:
         assert once(url, "GET", "/readyz").status == 200
         assert once(url, "GET", "/api/books").json() == {"books": [], "next": None}
         # Another address of this machine is not served.
-        listening = (tmp_path / "log").read_text()
-        assert "0.0.0.0" not in listening
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", int(port)))
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
     assert (tmp_path / "new" / "perpustakaan.db").is_file()
+    assert (tmp_path / "log").read_text() == f"Perpustakaan is at {url}/\n"
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ def test_two_instances_lend_the_last_copy_once(
         positions = sorted(body["position"] for status, body in answers if status == 202)
         assert positions == list(range(1, PEOPLE))
 
-        # A librarian takes it back at both instances at once; the first in the line gets it.
+        # A librarian takes it back at both instances at once; the first who waits gets it.
         (loan,) = [body for status, body in answers if status == 201]
         back = f"/api/loans/{loan['id']}/return"
         found = send_at_once([(instance, back, people[0]) for instance in instances])
