@@ -6,7 +6,17 @@ from collections.abc import Mapping
 
 from flask import Flask
 
-from perpustakaan import api, cli, headers, health, language, login, pages, problems, service
+from perpustakaan import (
+    api,
+    cli,
+    headers,
+    health,
+    language,
+    login,
+    loguserapp_client,
+    pages,
+    problems,
+)
 from perpustakaan.config import MIGRATIONS, load_settings
 from perpustakaan.converters import IdConverter
 from perpustakaan.database import csrf, db, migrate
@@ -33,7 +43,7 @@ def create_app(settings: Mapping[str, str] | None = None) -> Flask:
     migrate.init_app(app, db, directory=str(MIGRATIONS))
     csrf.init_app(app)
     language.init_app(app)
-    service.init_app(app)
+    loguserapp_client.init_app(app)
     problems.init_app(app)
     headers.init_app(app)
     health.init_app(app)

@@ -6,6 +6,7 @@ SECRET_KEY                generated into INSTANCE_PATH; at least 32 characters
 APP_URL                   http://127.0.0.1:8006 (or PORT): the public address, path included
 LOGUSERAPP_URL            http://127.0.0.1:5000: the PUBLIC_URL of loguserapp
 LOGUSERAPP_INTERNAL_URL   LOGUSERAPP_URL: where this program reaches loguserapp
+TIMEZONE                  Asia/Jakarta: whose days due dates and fines are counted in
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -34,6 +36,8 @@ CONNECTIONS = 20
 DATABASE_TIMEOUT = 3
 # Seconds to wait for another transaction: 50 borrowers of one book take less than one.
 LOCK_TIMEOUT = 3
+# Seconds that a migration waits for the database, and for another process that migrates.
+MIGRATION_TIMEOUT = 60
 
 
 class ConfigError(Exception):
@@ -67,6 +71,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
         "SECRET_KEY": secret,
         "SQLALCHEMY_DATABASE_URI": database,
         "SQLALCHEMY_ENGINE_OPTIONS": engine_options(database),
+        "TIMEZONE": _timezone(_read(environ, "TIMEZONE", "Asia/Jakarta")),
         "MAX_CONTENT_LENGTH": MAX_BODY_BYTES,
         "SESSION_COOKIE_NAME": "perpustakaan_session",
         "SESSION_COOKIE_PATH": path or "/",
@@ -119,6 +124,13 @@ def _address(environ: Mapping[str, str], name: str, default: str) -> str:
     if not is_good or not is_plain or "//" in text.partition("://")[2]:
         raise ConfigError(f"{name}: not an address such as https://example.com/path")
     return text
+
+
+def _timezone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ConfigError("TIMEZONE: not the name of a zone such as Asia/Jakarta") from None
 
 
 def _database(text: str, instance: Path) -> URL:

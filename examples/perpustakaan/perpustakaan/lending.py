@@ -13,6 +13,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select, true
 
 from perpustakaan.database import db, transaction, utc_now
+from perpustakaan.days import day_of
 from perpustakaan.models import Book, Loan, Wait
 from perpustakaan.problems import Conflict, NotFound
 
@@ -25,7 +26,7 @@ _LATEST = {"populate_existing": True, "write_lock": True}
 
 @dataclass(frozen=True)
 class Place:
-    """A place in the line for a book; position 1 is next."""
+    """A place on the waiting list of a book; position 1 is next."""
 
     wait: Wait
     position: int
@@ -33,7 +34,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Returned:
-    """A loan that has ended, and the loan of the reader who was next in the line."""
+    """A loan that has ended, and the loan of the reader who was next on the waiting list."""
 
     loan: Loan
     next_loan: Loan | None
@@ -54,7 +55,7 @@ def lock_book(book_id: int) -> Book:
 
 
 def borrow(book_id: int, reader_id: int, now: datetime | None = None) -> Loan | Place:
-    """Lend a copy to a reader; with no copy on the shelf, put the reader at the end of the line.
+    """Lend a copy to a reader; with no copy on the shelf, the reader waits, as the last.
 
     Raises:
         NotFound: no such book.
@@ -76,7 +77,7 @@ def borrow(book_id: int, reader_id: int, now: datetime | None = None) -> Loan | 
 
 
 def give_back(loan_id: int, now: datetime | None = None) -> Returned:
-    """End a loan, fix its fine, and lend the copy to the reader who is next in the line.
+    """End a loan, fix its fine, and lend the copy to the reader who is next on the waiting list.
 
     Raises:
         NotFound: no such loan.
@@ -86,7 +87,7 @@ def give_back(loan_id: int, now: datetime | None = None) -> Returned:
     now = now or utc_now()
     with transaction():
         book, loan = _lock_loan(loan_id)
-        loan.fine = fine_of(loan, now.date())
+        loan.fine = fine_of(loan, day_of(now))
         loan.returned_at, loan.is_open = now, None
         book.lent -= 1
         handed = serve_line(book, now)
@@ -103,7 +104,7 @@ def renew(loan_id: int, now: datetime | None = None) -> Loan:
     """
     with transaction():
         book, loan = _lock_loan(loan_id)
-        if is_overdue(loan, (now or utc_now()).date()):
+        if is_overdue(loan, day_of(now or utc_now())):
             raise Conflict("overdue", _l("The loan is overdue: the book must come back."))
         if loan.renewals >= MAX_RENEWALS:
             raise Conflict("renewals_used", _l("The loan has been renewed twice already."))
@@ -115,7 +116,7 @@ def renew(loan_id: int, now: datetime | None = None) -> Loan:
 
 
 def leave_line(book_id: int, reader_id: int) -> None:
-    """Take a reader out of the line for a book.
+    """Take a reader off the waiting list of a book.
 
     Raises:
         NotFound: no such book, or the reader does not wait for it.
@@ -162,7 +163,7 @@ def _lend(book: Book, reader_id: int, now: datetime) -> Loan:
         book=book,
         reader_id=reader_id,
         borrowed_at=now,
-        due_on=now.date() + timedelta(days=LOAN_DAYS),
+        due_on=day_of(now) + timedelta(days=LOAN_DAYS),
     )
     book.lent += 1
     db.session.add(loan)

@@ -7,7 +7,8 @@ from datetime import date
 from sqlalchemy import func, select, true
 from sqlalchemy.orm import aliased
 
-from perpustakaan.database import db, utc_now
+from perpustakaan.database import db
+from perpustakaan.days import today as library_today
 from perpustakaan.lending import Place
 from perpustakaan.models import Loan, Reader, Wait
 from perpustakaan.problems import NotFound
@@ -41,7 +42,7 @@ def list_loans(
         reader_id: those of this reader alone.
         overdue: those alone that are open after their due date.
         is_open: those alone that are open (True) or returned (False).
-        today: the date that counts, UTC's unless given.
+        today: the date that counts, the library's unless given.
         after: the id of the last loan of the page before.
         limit: how many at most.
 
@@ -50,7 +51,7 @@ def list_loans(
     if reader_id is not None:
         wanted = wanted.where(Loan.reader_id == reader_id)
     if overdue:
-        day = today or utc_now().date()
+        day = today or library_today()
         wanted = wanted.where(Loan.is_open == true(), Loan.due_on < day)
     if is_open is not None:
         wanted = wanted.where(Loan.is_open == true() if is_open else Loan.is_open.is_(None))
@@ -65,13 +66,13 @@ def is_awaited(book_id: int) -> bool:
 
 
 def list_line(book_id: int) -> list[Place]:
-    """The places in the line for a book, longest waiting first."""
+    """The places on the waiting list of a book, longest waiting first."""
     waits = db.session.scalars(select(Wait).where(Wait.book_id == book_id).order_by(Wait.id))
     return [Place(wait, position) for position, wait in enumerate(waits, 1)]
 
 
 def list_places(reader_id: int) -> list[Place]:
-    """The places of a reader in lines, longest waiting first."""
+    """The places of a reader on waiting lists, longest waiting first."""
     before = aliased(Wait)
     position = (
         select(func.count())

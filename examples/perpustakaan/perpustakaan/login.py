@@ -95,13 +95,14 @@ def finish() -> AnyResponse:
 def log_out() -> AnyResponse:
     """End the login, here and at loguserapp."""
     if tokens.end():
-        flash(_("You are logged out."))
+        flash(_("You are logged out."), "logged_out")
     else:
         flash(
             _(
                 "You are logged out in this browser. The login service does not answer, so it may "
                 "list this device for a while."
-            )
+            ),
+            "logged_out",
         )
     return _lead_to("/")
 

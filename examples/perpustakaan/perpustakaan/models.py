@@ -117,7 +117,7 @@ class Loan(Base):
 
 
 class Wait(Base):
-    """A reader in the line for a book; the lowest number is next."""
+    """A reader on the waiting list of a book; the lowest number is next."""
 
     __tablename__ = "wait"
     __table_args__ = (UniqueConstraint("book_id", "reader_id"), Index(None, "reader_id"), _MYSQL)

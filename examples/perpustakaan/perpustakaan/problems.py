@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from perpustakaan import loguserapp
+from perpustakaan.config import MAX_BODY_BYTES
 from perpustakaan.database import db
 
 log = logging.getLogger("perpustakaan")
@@ -28,6 +29,16 @@ _CODES = {
     413: "body_too_large",
     415: "unsupported_media_type",
 }
+
+# The sentences of refusals that Flask and Werkzeug raise.
+_DETAILS = {
+    404: _l("There is nothing at this address."),
+    405: _l("This address does not take this method."),
+    413: _l("The body is larger than %(size)s KiB.", size=MAX_BODY_BYTES // 1024),
+    415: _l("Send a form or JSON."),
+    500: _l("Something went wrong here."),
+}
+_REFUSED = _l("The request cannot be understood.")
 
 # The sentences of the kit.
 _TOKEN_DETAILS = {
@@ -76,7 +87,7 @@ class NotFound(Problem):
     """What was asked for is not there, or not for this reader."""
 
     def __init__(self) -> None:
-        super().__init__(404, "not_found", _l("There is nothing at this address."))
+        super().__init__(404, "not_found", _DETAILS[404])
 
 
 class Forbidden(Problem):
@@ -148,7 +159,7 @@ def _on_http(error: HTTPException) -> Response:
     if status < 400:
         return Response(error.get_response().get_data(), status, error.get_headers())
     code = _CODES.get(status, HTTPStatus(status).phrase.lower().replace(" ", "_"))
-    answer = respond(Problem(status, code, HTTPStatus(status).description or code))
+    answer = respond(Problem(status, code, _DETAILS.get(status, _REFUSED)))
     if "Allow" in (headers := dict(error.get_headers())):
         answer.headers["Allow"] = headers["Allow"]
     return answer
@@ -171,4 +182,4 @@ def _on_database(error: Exception) -> Response:
 
 def _on_bug(error: Exception) -> Response:
     log.error("unexpected error", exc_info=error)
-    return respond(Problem(500, "internal_error", _l("Something went wrong here.")))
+    return respond(Problem(500, "internal_error", _DETAILS[500]))

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError
 
-from perpustakaan import loguserapp, service
+from perpustakaan import loguserapp, loguserapp_client
 from perpustakaan.database import db, lost_race, transaction
 from perpustakaan.models import Reader
 from perpustakaan.problems import Unavailable
@@ -61,7 +61,7 @@ def set_librarian(username: str, *, is_librarian: bool) -> bool:
 
 
 def _ask_username(sub: str, token: str) -> str:
-    status, document = service.call("GET", "/api/auth/me/", token)
+    status, document = loguserapp_client.call("GET", "/api/auth/me/", token)
     if status == 401:
         code = document.get("code")
         is_known = isinstance(code, str) and code in loguserapp.DETAILS

@@ -11,7 +11,7 @@ from flask import Flask, current_app, g, request
 from flask.wrappers import Response
 from flask_babel import lazy_gettext as _l
 
-from perpustakaan import loguserapp, service
+from perpustakaan import loguserapp, loguserapp_client
 from perpustakaan.problems import Problem, Unavailable
 
 ACCESS = "perpustakaan_access"
@@ -75,7 +75,7 @@ def exchange(code: str, verifier: str) -> Visitor:
         Unavailable: loguserapp does not answer.
 
     """
-    status, answer = service.call(
+    status, answer = loguserapp_client.call(
         "POST", "/api/auth/social/token/", form={"code": code, "code_verifier": verifier}
     )
     if status == 400:
@@ -100,7 +100,7 @@ def end() -> bool:
 
 def _log_out(token: str) -> bool:
     try:
-        status, _ = service.call("POST", "/api/auth/logout/", form={"refresh": token})
+        status, _ = loguserapp_client.call("POST", "/api/auth/logout/", form={"refresh": token})
     except Unavailable:
         return False
     return status in (200, 401)
@@ -143,7 +143,9 @@ def _renew(refresh: str) -> _Pair | None:
 
     Requests that come with one refresh token at a time all get the same successor.
     """
-    status, answer = service.call("POST", "/api/auth/token/refresh/", form={"refresh": refresh})
+    status, answer = loguserapp_client.call(
+        "POST", "/api/auth/token/refresh/", form={"refresh": refresh}
+    )
     if status == 401 and answer.get("code") == "token_not_valid":
         return None
     return _pair(status, answer)

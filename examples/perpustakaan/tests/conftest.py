@@ -11,9 +11,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import hypothesis
 import pytest
@@ -41,6 +43,11 @@ PASSWORD = "mira-reads-47-books"
 SECRET = "only-for-the-tests-0123456789-0123456789"
 TABLES = ("wait", "loan", "book_word", "book", "reader")
 _numbers = itertools.count(1)
+
+
+def today() -> date:
+    """The day where the library is, as its settings say unless a test does."""
+    return datetime.now(ZoneInfo("Asia/Jakarta")).date()
 
 
 @dataclass(frozen=True)

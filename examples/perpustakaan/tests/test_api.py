@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from conftest import Person, book_fields
+from conftest import Person, book_fields, today
 from flask import Flask
 from flask.testing import FlaskClient
 
 from perpustakaan import loguserapp
-from perpustakaan.database import db, utc_now
+from perpustakaan.database import db
 from perpustakaan.models import Loan
 from perpustakaan.problems import _TOKEN_DETAILS
 
 MakePerson = Callable[..., Person]
+NO_LOANS: dict[str, Any] = {"loans": [], "next": None}
 
 
 def add_book(client: FlaskClient, librarian: Person, **changed: Any) -> dict[str, Any]:
@@ -79,7 +81,7 @@ def test_borrow_renew_wait_and_return(
     address = f"/api/books/{book['id']}"
     loan = borrow(client, reader, book["id"])
     assert loan["username"] == reader.username
-    assert loan["due_on"] == (utc_now().date() + timedelta(days=14)).isoformat()
+    assert loan["due_on"] == (today() + timedelta(days=14)).isoformat()
     assert client.get(f"/api/loans/{loan['id']}", headers=reader.bearer).get_json() == loan
     again = client.post(f"{address}/loans", headers=reader.bearer)
     assert code_of(again) == (409, "already_lent")
@@ -137,7 +139,7 @@ def test_a_librarian_lends_and_takes_back_by_username(
     address = f"/api/loans?username={reader.username}"
     listed = client.get(address, headers=librarian.bearer).get_json()
     assert [each["id"] for each in listed["loans"]] == [loan["id"]]
-    assert client.get("/api/loans", headers=librarian.bearer).get_json() == {"loans": []}
+    assert client.get("/api/loans", headers=librarian.bearer).get_json() == NO_LOANS
     returned = client.post(f"/api/loans/{loan['id']}/return", headers=librarian.bearer)
     assert returned.status_code == 200
 
@@ -153,19 +155,19 @@ def test_what_is_overdue_is_a_librarians_list(
     loan = borrow(client, reader, book["id"])
     with app.app_context():
         kept = db.session.get_one(Loan, loan["id"])
-        kept.due_on = utc_now().date() - timedelta(days=3)
+        kept.due_on = today() - timedelta(days=3)
         db.session.commit()
     (found,) = client.get("/api/loans?overdue=1", headers=librarian.bearer).get_json()["loans"]
     assert (found["id"], found["is_overdue"], found["fine"]) == (loan["id"], True, 3000)
     (own,) = client.get("/api/loans?overdue=1", headers=reader.bearer).get_json()["loans"]
     assert own == found
     other = make_person().bearer
-    assert client.get("/api/loans?overdue=1", headers=other).get_json() == {"loans": []}
+    assert client.get("/api/loans?overdue=1", headers=other).get_json() == NO_LOANS
     refused = client.post(f"/api/loans/{loan['id']}/renew", headers=reader.bearer)
     assert code_of(refused) == (409, "overdue")
     returned = client.post(f"/api/loans/{loan['id']}/return", headers=librarian.bearer)
     assert returned.get_json()["fine"] == 3000
-    assert client.get("/api/loans?overdue=1", headers=librarian.bearer).get_json() == {"loans": []}
+    assert client.get("/api/loans?overdue=1", headers=librarian.bearer).get_json() == NO_LOANS
 
 
 def test_loans_by_page(client: FlaskClient, librarian: Person, reader: Person) -> None:
@@ -173,11 +175,13 @@ def test_loans_by_page(client: FlaskClient, librarian: Person, reader: Person) -
         borrow(client, reader, add_book(client, librarian, title=f"Buku {n}")["id"])["id"]
         for n in range(3)
     ]
-    first = client.get("/api/loans?limit=2", headers=reader.bearer).get_json()["loans"]
-    after = first[-1]["id"]
-    address = f"/api/loans?limit=2&after={after}"
-    rest = client.get(address, headers=reader.bearer).get_json()["loans"]
-    assert [loan["id"] for loan in first + rest] == ids[::-1]
+    first = client.get("/api/loans?limit=2", headers=reader.bearer).get_json()
+    address = f"/api/loans?limit=2&after={first['next']}"
+    rest = client.get(address, headers=reader.bearer).get_json()
+    assert [loan["id"] for loan in first["loans"] + rest["loans"]] == ids[::-1]
+    assert (len(first["loans"]), rest["next"]) == (2, None)
+    whole = client.get("/api/loans?limit=3", headers=reader.bearer).get_json()
+    assert (len(whole["loans"]), whole["next"]) == (3, None)
 
 
 def test_anothers_loan_is_not_found(
@@ -188,7 +192,7 @@ def test_anothers_loan_is_not_found(
     for method, path in [("GET", ""), ("POST", "/return"), ("POST", "/renew")]:
         answer = client.open(f"/api/loans/{loan['id']}{path}", method=method, headers=other)
         assert code_of(answer) == (404, "not_found")
-    assert client.get("/api/loans", headers=other).get_json() == {"loans": []}
+    assert client.get("/api/loans", headers=other).get_json() == NO_LOANS
     seen = client.get(f"/api/loans/{loan['id']}", headers=librarian.bearer)
     assert seen.status_code == 200
 
@@ -351,6 +355,33 @@ def test_answers_are_in_the_language_that_is_asked_for(client: FlaskClient) -> N
     assert english["detail"] == "There is nothing at this address."
     assert indonesian["code"] == english["code"]
     assert indonesian["detail"] != english["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent", "status"),
+    [
+        ("GET", "/api/nothing", {}, 404),
+        ("DELETE", "/api/books", {}, 405),
+        ("POST", "/api/books", {"data": {"title": "a" * 70_000}}, 413),
+        ("POST", "/api/books", {"data": "a", "content_type": "text/plain"}, 415),
+    ],
+)
+def test_what_is_refused_before_any_rule_is_in_indonesian_too(
+    client: FlaskClient,
+    librarian: Person,
+    method: str,
+    path: str,
+    sent: dict[str, Any],
+    status: int,
+) -> None:
+    details = {}
+    for language in ("en", "id"):
+        headers = librarian.bearer | {"Accept-Language": language}
+        answer = client.open(path, method=method, headers=headers, **sent)
+        assert code_of(answer)[0] == status
+        details[language] = answer.get_json()["detail"]
+    assert re.search(r"\b(This|There|The|Send)\b", details["en"])
+    assert re.search(r"\b(Alamat|alamat|Isi|Kirim)\b", details["id"])
 
 
 def test_no_answer_of_a_person_is_kept_by_caches(client: FlaskClient, reader: Person) -> None:

@@ -159,8 +159,8 @@ def test_a_book_goes_from_reader_to_librarian_to_the_next_reader(
     budi.get_by_role("banner").get_by_role("link", name="Create account").click()
     register(budi, "budi")
     expect(budi).to_have_url(book)
-    budi.get_by_role("button", name="Join the line").click()
-    expect(budi.locator(".flash")).to_contain_text("You are number 1 in the line.")
+    budi.get_by_role("button", name="Join the waiting list").click()
+    expect(budi.locator(".flash")).to_contain_text("You are number 1 on the waiting list.")
 
     # Ana cannot renew it now.
     ana.reload()
@@ -188,7 +188,8 @@ def test_a_book_goes_from_reader_to_librarian_to_the_next_reader(
 
     # Logged out, Budi's loans are not shown any more.
     budi.get_by_role("button", name="Log out").click()
-    expect(budi.locator(".flash")).to_have_text("You are logged out.")
+    expect(budi.locator(".flash")).to_contain_text("You are logged out.")
+    expect(budi.get_by_role("link", name="log out there too")).to_be_visible()
     budi.goto(f"{url}/loans")
     expect(budi).not_to_have_url(re.compile(re.escape(url)))
     kept = {cookie.get("name") for cookie in budi.context.cookies(f"{url}/")}

@@ -21,7 +21,7 @@ from sqlalchemy import inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from perpustakaan import books, catalogue, create_app, lending, lists
+from perpustakaan import books, catalogue, config, create_app, lending, lists
 from perpustakaan.config import LOCK_TIMEOUT
 from perpustakaan.database import db
 from perpustakaan.models import Loan
@@ -56,6 +56,20 @@ def test_two_may_migrate_at_the_same_moment(
         started = [subprocess.Popen(command, cwd=HERE, env=environment) for _ in range(3)]
         assert [process.wait(timeout=60) for process in started] == [0, 0, 0]
         assert select(url, "SELECT version_num FROM alembic_version") == [("0001",)]
+
+
+def test_a_migration_does_not_start_while_another_goes_on(
+    mysql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "MIGRATION_TIMEOUT", 1)
+    app, name = create_app(settings_for(mysql_url)), make_url(mysql_url).database
+    with app.app_context(), db.engine.connect() as other:
+        assert other.scalar(db.text("SELECT GET_LOCK(:name, 1)"), {"name": f"migrate {name}"}) == 1
+        with pytest.raises(SystemExit, match="another process still migrates, 1 s later"):
+            upgrade()
+        assert other.scalar(db.text("SELECT RELEASE_LOCK(:name)"), {"name": f"migrate {name}"}) == 1
+        upgrade()
+        db.engine.dispose()
 
 
 def test_tables_of_mysql(mysql_url: str) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from conftest import add_readers, assert_copies_add_up, book_fields, latest
 from flask import Flask
 
-from perpustakaan import books, lending, lists
+from perpustakaan import books, days, lending, lists
 from perpustakaan.lending import Place
 from perpustakaan.models import Loan
+from perpustakaan.pages import formats
 from perpustakaan.problems import Conflict, NotFound
 
 pytestmark = pytest.mark.usefixtures("rules")
@@ -102,15 +104,32 @@ def test_a_book_cannot_be_returned_twice() -> None:
 def test_each_begun_day_overdue_costs_1000_rupiah(days: int, fine: int) -> None:
     book, (mira,) = books.add(book_fields()), add_readers(1)
     loan = lend(book.id, mira)
-    # Even if it is brought back at the first second of the day.
-    at = datetime.combine(NOON.date() + timedelta(days=days), datetime.min.time())
-    at = max(at, NOON)
-    assert lending.fine_of(loan, at.date()) == fine
-    assert lending.is_overdue(loan, at.date()) is (fine > 0)
-    assert lending.give_back(loan.id, at).loan.fine == fine
+    day = NOON.date() + timedelta(days=days)
+    assert lending.fine_of(loan, day) == fine
+    assert lending.is_overdue(loan, day) is (fine > 0)
+    # Even if it is brought back at the first second of the day, which is 17:00 UTC in Jakarta.
+    at = datetime.combine(day, datetime.min.time()) - timedelta(hours=7)
+    assert lending.give_back(loan.id, max(at, NOON)).loan.fine == fine
     later = lists.list_loans(mira)[0]
-    assert lending.fine_of(later, at.date() + timedelta(days=90)) == fine
-    assert not lending.is_overdue(later, at.date() + timedelta(days=90))
+    assert lending.fine_of(later, day + timedelta(days=90)) == fine
+    assert not lending.is_overdue(later, day + timedelta(days=90))
+
+
+def test_the_day_is_that_of_the_librarys_zone(rules: Flask) -> None:
+    book, (mira,) = books.add(book_fields()), add_readers(1)
+    evening = datetime(2026, 3, 2, 23, 30, 0)  # noqa: DTZ001 - as the tables keep it
+    assert days.day_of(evening) == date(2026, 3, 3)
+    loan = lend(book.id, mira, evening)
+    assert (loan.borrowed_at, loan.due_on) == (evening, date(2026, 3, 17))
+    with rules.test_request_context():
+        assert formats.day(evening) == "March 3, 2026"
+    # In Jakarta the 18th begins an hour before this.
+    late = datetime(2026, 3, 17, 18, 0, 0)  # noqa: DTZ001 - as the tables keep it
+    with refused("overdue"):
+        lending.renew(loan.id, late)
+    rules.config["TIMEZONE"] = ZoneInfo("UTC")
+    assert lending.give_back(loan.id, late).loan.fine == 0
+    assert lend(book.id, mira, evening).due_on == date(2026, 3, 16)
 
 
 def test_two_renewals_of_14_days_and_no_third() -> None:

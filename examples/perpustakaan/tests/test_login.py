@@ -192,6 +192,8 @@ def test_logging_out_ends_the_login_everywhere(
     refresh = browser.cookie(REFRESH)
     page = browser.follow(browser.post("/logout"))
     assert "You are logged out." in page.text
+    # loguserapp keeps a login of its own in this browser.
+    assert f'<a href="{loguserapp.url}/">On a shared computer, log out there too</a>' in page.text
     assert not browser.cookie(REFRESH)
     renewed = once(loguserapp.url, "POST", "/api/auth/token/refresh/", refresh=refresh)
     assert renewed.status == 401

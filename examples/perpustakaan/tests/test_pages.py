@@ -8,16 +8,16 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from conftest import Person, add_readers, book_fields
+from conftest import Person, add_readers, book_fields, today
 from flask import Flask
 from markupsafe import escape
 from person_browser import PersonBrowser
 from sqlalchemy import update
 
 from perpustakaan import books, lending
-from perpustakaan.database import db, utc_now
+from perpustakaan.database import db
 from perpustakaan.models import Loan
-from perpustakaan.pages.formats import day_of_week
+from perpustakaan.pages.formats import full_date
 from tests.support.servers import Server
 
 HOSTILE = [
@@ -78,7 +78,7 @@ def flash(page: str) -> str:
 def test_every_page_is_in_the_language_asked_for(
     library: Flask, book: int, mine: PersonBrowser, language: str
 ) -> None:
-    english = re.compile(r"\b(the|book|line|Log|Catalogue|Search)\b")
+    english = re.compile(r"\b(the|book|waiting|Log|Catalogue|Search)\b")
     indonesian = re.compile(r"\b(buku|Katalog|Cari|Masuk|hari)\b")
     for path in [*OPEN_PAGES, *OWN_PAGES]:
         page = mine.get(path.format(book=book) + ("&" if "?" in path else "?") + "lang=" + language)
@@ -167,7 +167,7 @@ def test_borrowing_says_until_when(
     page = browser.follow(browser.post(f"/books/{book}/borrow")).text
     assert said in flash(page)
     with library.test_request_context(headers={"Accept-Language": language}):
-        until = day_of_week((utc_now() + timedelta(days=14)).date())
+        until = full_date(today() + timedelta(days=14))
     assert until in flash(page)
     assert until in browser.get("/loans").text
 
@@ -187,12 +187,21 @@ def test_with_no_copy_left_a_reader_joins_and_leaves_the_line(
     lend_out(library, book, waiting=2)
     assert "You would be number 3." in mine.get(f"/books/{book}").text
     page = mine.follow(mine.post(f"/books/{book}/borrow")).text
-    assert "You are number 3 in the line." in flash(page)
-    assert "Number 3 in the line" in mine.get("/loans").text
+    assert "You are number 3 on the waiting list." in flash(page)
+    assert "Number 3 on the waiting list" in mine.get("/loans").text
     page = mine.follow(mine.post(f"/books/{book}/leave")).text
     assert flash(page) == "You no longer wait for this book."
     page = mine.follow(mine.post(f"/books/{book}/leave")).text
-    assert flash(page) == "You are not in the line for this book."
+    assert flash(page) == "You are not on the waiting list for this book."
+
+
+def test_a_book_without_copies_cannot_be_borrowed(mine: PersonBrowser, library: Flask) -> None:
+    none = add(library, copies=0)
+    for browser in (mine, PersonBrowser(library)):
+        page = browser.get(f"/books/{none}").text
+        assert "The library has no copy of this book." in page
+        assert f"/books/{none}/borrow" not in page
+        assert "to join the" not in page
 
 
 def test_my_loans_are_empty_at_first(mine: PersonBrowser) -> None:
@@ -230,7 +239,7 @@ def test_an_overdue_loan_shows_the_days_and_the_fine(
     mine: PersonBrowser, library: Flask, book: int, language: str, said: tuple[str, str]
 ) -> None:
     mine.post(f"/books/{book}/borrow")
-    set_loan(library, due_on=utc_now().date() - timedelta(days=3))
+    set_loan(library, due_on=today() - timedelta(days=3))
     page = mine.get(f"/loans?lang={language}").text
     assert all(words in page for words in said)
     assert "/renew" not in page
@@ -240,7 +249,7 @@ def test_a_returned_book_is_listed_with_its_fine(
     mine: PersonBrowser, library: Flask, book: int
 ) -> None:
     mine.post(f"/books/{book}/borrow")
-    set_loan(library, due_on=utc_now().date() - timedelta(days=2))
+    set_loan(library, due_on=today() - timedelta(days=2))
     with library.app_context():
         loan = db.session.query(db.func.max(Loan.id)).scalar()
         lending.give_back(loan)
@@ -352,6 +361,7 @@ def test_error_pages_say_what_to_do_next(
     assert answer.status_code == status
     assert heading(answer.text) == said
     assert '<a class="button primary" href="/">Go to the catalogue' in answer.text
+    assert ("ask the people who run this library" in answer.text) is (status == 403)
 
 
 def test_a_bug_is_a_page_without_its_message(

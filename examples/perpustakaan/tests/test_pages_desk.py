@@ -8,13 +8,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from conftest import Person, assert_copies_add_up
+from conftest import Person, assert_copies_add_up, today
 from flask import Flask
 from person_browser import PersonBrowser
 from test_pages import add, flash, heading, lend_out, set_loan
 
 from perpustakaan import readers
-from perpustakaan.database import utc_now
 from tests.support.servers import Server
 
 GOOD = {
@@ -54,6 +53,12 @@ def note(page: str, field: str) -> str:
     return html.unescape(found[0]) if found else ""
 
 
+def focused(page: str) -> str:
+    """The field that has the cursor when the page opens."""
+    (found,) = re.findall(r'<input id="([a-z]+)"[^>]*\bautofocus', page)
+    return str(found)
+
+
 def value(page: str, field: str) -> str:
     return html.unescape(re.findall(rf'name="{field}" value="([^"]*)"', page)[0])
 
@@ -75,14 +80,41 @@ def test_no_form_of_the_desk_works_for_a_reader(
     assert other.get(f"/books/{book}").status_code == 200
 
 
-@pytest.mark.parametrize("words", ["laskar pelangi", "9789793062792", "979-3062-79-7"])
-def test_a_book_is_lent_by_username_and_words(
+@pytest.mark.parametrize("words", ["laskar  Pelàngi!", "9789793062792", "979-3062-79-7"])
+def test_a_book_is_lent_by_username_and_title_or_isbn(
     desk: PersonBrowser, other: PersonBrowser, reader: Person, library: Flask, words: str
 ) -> None:
     add(library, isbn="9789793062792")
+    add(library, title="Laskar Pelangi 2")
     said = flash(desk.follow(desk.post("/desk/lend", username=reader.username, book=words)).text)
     assert f"“Laskar Pelangi” is lent to {reader.username} until" in said
     assert "Laskar Pelangi" in other.get("/loans").text
+
+
+@pytest.mark.parametrize("words", ["laskar", "hirata", "pelangi laskar"])
+def test_the_only_book_with_a_word_is_not_lent_before_it_is_chosen(
+    desk: PersonBrowser, other: PersonBrowser, reader: Person, library: Flask, words: str
+) -> None:
+    book = add(library)
+    answer = desk.post("/desk/lend", username=reader.username, book=words)
+    assert answer.status_code == 400
+    assert "Press it to lend it" in note(answer.text, "book")
+    assert f'name="book_id" value="{book}"' in answer.text
+    assert "Laskar Pelangi" not in other.get("/loans").text
+    chosen = desk.post("/desk/lend", username=reader.username, book=words, book_id=book)
+    assert "is lent to" in flash(desk.follow(chosen).text)
+
+
+def test_a_book_without_copies_is_not_offered_at_the_desk(
+    desk: PersonBrowser, other: PersonBrowser, reader: Person, library: Flask
+) -> None:
+    book = add(library, copies=0)
+    page = desk.get(f"/books/{book}").text
+    assert "Nobody: the library has no copy." in page
+    assert f"/books/{book}/lend" not in page
+    answer = desk.post("/desk/lend", username=reader.username, book="Laskar Pelangi")
+    assert note(answer.text, "book") == "The library has no copy of this book."
+    assert "I am waiting for" not in other.get("/loans").text
 
 
 def test_of_several_books_one_is_chosen(
@@ -115,6 +147,8 @@ def test_each_field_of_lending_says_what_is_wrong_with_it(
     add(library)
     answer = desk.post("/desk/lend", username=username, book=words)
     assert answer.status_code == 400
+    assert "<title>Error: Desk" in answer.text
+    assert focused(answer.text) == next(iter(wrong))
     for field, said in wrong.items():
         assert said in note(answer.text, field)
     assert value(answer.text, "book") == words
@@ -129,6 +163,12 @@ def test_lending_a_book_twice_to_a_reader_says_so(
     answer = desk.post(f"/books/{book}/lend", username=reader.username)
     assert answer.status_code == 400
     assert note(answer.text, "username") == "This reader has the book already."
+    assert "<title>Error: Laskar Pelangi" in answer.text
+    assert focused(answer.text) == "username"
+    both = {"username": reader.username, "book": "Laskar Pelangi"}
+    answer = desk.post("/desk/lend", **both)
+    assert note(answer.text, "book") == "This reader has the book already."
+    assert focused(answer.text) == "book"
 
 
 def test_a_returned_book_goes_to_the_next_in_the_line(
@@ -159,7 +199,7 @@ def test_the_overdue_list_names_reader_and_fine(
     assert "No book is overdue." in desk.get("/desk").text
     book = add(library)
     other.post(f"/books/{book}/borrow")
-    set_loan(library, due_on=utc_now().date() - timedelta(days=5))
+    set_loan(library, due_on=today() - timedelta(days=5))
     page = desk.get("/desk").text
     assert f'href="/desk?username={reader.username}"' in page
     assert "5 days overdue" in page
@@ -177,6 +217,8 @@ def test_the_loans_of_a_reader_are_found_by_username(
     assert "Laskar Pelangi" in page
     unknown = desk.get("/desk?username=nobody-of-that-name").text
     assert "No reader has this username." in note(unknown, "who")
+    assert "<title>Error: Desk" in unknown
+    assert focused(unknown) == "who"
 
 
 def test_a_book_is_added_changed_and_removed(desk: PersonBrowser) -> None:

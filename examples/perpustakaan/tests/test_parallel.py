@@ -25,7 +25,7 @@ def test_50_borrowers_of_the_last_copy(rules: Flask, round_: int) -> None:
     assert Counter(map(type, found)) == {Loan: 1, Place: 49}, found
     places = [each for each in found if isinstance(each, Place)]
     assert sorted(each.position for each in places) == list(range(1, 50))
-    # The line is in the order of the positions that were answered.
+    # The waiting list is in the order of the positions that were answered.
     line = lists.list_line(book.id)
     answered = sorted(places, key=lambda place: place.position)
     assert [each.wait.id for each in line] == [each.wait.id for each in answered]
@@ -50,7 +50,7 @@ def test_returned_by_two_at_once(rules: Flask, round_: int) -> None:
     assert Counter(map(type, found)) == {lending.Returned: 1, Conflict: 1}, found
     (refusal,) = (each for each in found if isinstance(each, Conflict))
     assert refusal.code == "already_returned"
-    # The next in line got it once, and the one after still waits.
+    # The next on the waiting list got it once, and the one after still waits.
     assert [each.is_open for each in lists.list_loans(b)] == [True]
     assert lists.list_loans(c) == []
     assert [place.position for place in lists.list_places(c)] == [1]
@@ -83,7 +83,7 @@ def test_20_returns_and_20_borrowers_at_once(rules: Flask, round_: int) -> None:
     borrow = [partial(lending.borrow, book.id, each) for each in readers[20:]]
     found = in_parallel(rules, [call for pair in zip(calls, borrow, strict=True) for call in pair])
     assert not [each for each in found if isinstance(each, Exception)], found
-    # Every copy came back, and every one who came has one: at once or as the next in line.
+    # Every copy came back, and every one who came has one: at once or as the next who waited.
     assert latest(book.id).lent == 20
     assert lists.list_line(book.id) == []
     assert_copies_add_up()

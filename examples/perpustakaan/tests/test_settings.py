@@ -19,6 +19,7 @@ def test_nothing_needs_to_be_set(tmp_path: Path) -> None:
     assert str(found["SQLALCHEMY_DATABASE_URI"]) == f"sqlite:///{tmp_path}/new/perpustakaan.db"
     assert found["APP_URL"] == "http://127.0.0.1:8006"
     assert found["LOGUSERAPP_INTERNAL_URL"] == found["LOGUSERAPP_URL"] == "http://127.0.0.1:5000"
+    assert str(found["TIMEZONE"]) == "Asia/Jakarta"
     assert len(found["SECRET_KEY"]) >= 32
     again = load_settings({"INSTANCE_PATH": str(tmp_path / "new")})
     assert again["SECRET_KEY"] == found["SECRET_KEY"]
@@ -52,6 +53,7 @@ def test_each_may_be_in_a_file(tmp_path: Path) -> None:
         {"LOGUSERAPP_URL": "http://host#x"}, {"LOGUSERAPP_URL": "javascript:alert(1)"},
         {"LOGUSERAPP_URL": "http://host; script-src *"}, {"APP_URL": "http://host/a b"},
         {"LOGUSERAPP_INTERNAL_URL": "nginx:8080"},
+        {"TIMEZONE": "Asia/Nowhere"}, {"TIMEZONE": "Asia"}, {"TIMEZONE": "/etc/passwd"},
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(tmp_path: Path, wrong: dict[str, str]) -> None:

@@ -59,7 +59,7 @@ def require_librarian() -> None:
     """Refuse a reader who is no librarian.
 
     Raises:
-        Forbidden: so it is.
+        Forbidden: the reader is no librarian.
 
     """
     if not current_reader().is_librarian:

@@ -41,7 +41,7 @@ def read_number(name: str, most: int = MAX_ID) -> int | None:
     """A number from 1 to `most` of the query, or None where it is missing.
 
     Raises:
-        Invalid: it is none.
+        Invalid: it is something else.
 
     """
     text = request.args.get(name, "")

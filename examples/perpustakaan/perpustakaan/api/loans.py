@@ -19,7 +19,7 @@ from perpustakaan.problems import Invalid
 @blueprint.get("/api/me")
 @reader_required
 def me() -> dict[str, Any]:
-    """The reader who calls, with open loans and places in lines."""
+    """The reader who calls, with open loans and places on waiting lists."""
     reader = current_reader()
     loans = lists.list_loans(reader.id, is_open=True, limit=catalogue.MAX_LIMIT)
     places = lists.list_places(reader.id)
@@ -57,20 +57,26 @@ def leave_line(book_id: int) -> tuple[str, int]:
 @blueprint.get("/api/loans")
 @reader_required
 def list_loans() -> dict[str, Any]:
-    """The reader's own loans; for a librarian those of a reader, or all that are overdue."""
+    """The caller's own loans, newest first.
+
+    For a librarian with `username` those of that reader, with `overdue=1` all that are overdue.
+    """
     username, overdue = request.args.get("username"), read_switch("overdue")
     reader: Reader | None = current_reader()
     if username is not None:
         reader = _named(username)
     elif overdue and current_reader().is_librarian:
         reader = None
+    limit = read_limit() or catalogue.DEFAULT_LIMIT
     loans = lists.list_loans(
         reader.id if reader else None,
         overdue=overdue,
         after=read_number("after"),
-        limit=read_limit() or catalogue.DEFAULT_LIMIT,
+        limit=limit + 1,
     )
-    return {"loans": [loan_json(loan) for loan in loans]}
+    page = loans[:limit]
+    following = page[-1].id if len(loans) > limit else None
+    return {"loans": [loan_json(loan) for loan in page], "next": following}
 
 
 @blueprint.get("/api/loans/<id:loan_id>")
@@ -102,6 +108,6 @@ def _named(username: object) -> Reader:
     require_librarian()
     reader = readers.find(username) if isinstance(username, str) else None
     if reader is None:
-        sentence = _l("No reader has this username. Whoever logs in here is a reader.")
+        sentence = _l("No reader has this username. The person has to log in here once.")
         raise Invalid({"username": [sentence]})
     return reader

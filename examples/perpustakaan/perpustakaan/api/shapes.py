@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from perpustakaan.database import utc_now
+from perpustakaan.days import today
 from perpustakaan.lending import Place, fine_of, is_overdue
 from perpustakaan.models import Book, Loan, Reader
 
@@ -28,7 +28,7 @@ def book_json(book: Book) -> dict[str, Any]:
 
 def loan_json(loan: Loan) -> dict[str, Any]:
     """A loan; `fine` is what it would be today while the loan is open."""
-    today = utc_now().date()
+    now = today()
     return {
         "id": loan.id,
         "book": {"id": loan.book.id, "title": loan.book.title, "author": loan.book.author},
@@ -37,13 +37,13 @@ def loan_json(loan: Loan) -> dict[str, Any]:
         "due_on": loan.due_on.isoformat(),
         "returned_at": _time(loan.returned_at) if loan.returned_at else None,
         "renewals": loan.renewals,
-        "is_overdue": is_overdue(loan, today),
-        "fine": fine_of(loan, today),
+        "is_overdue": is_overdue(loan, now),
+        "fine": fine_of(loan, now),
     }
 
 
 def place_json(place: Place) -> dict[str, Any]:
-    """A place in the line for a book."""
+    """A place on the waiting list of a book."""
     wait = place.wait
     return {
         "book": {"id": wait.book.id, "title": wait.book.title, "author": wait.book.author},

@@ -13,7 +13,7 @@ from perpustakaan.covers import cover
 from perpustakaan.database import db
 from perpustakaan.models import Book, Loan, Reader
 from perpustakaan.pages.blueprint import blueprint
-from perpustakaan.pages.formats import day_of_week
+from perpustakaan.pages.formats import full_date
 from perpustakaan.pages.layout import ONE_YEAR, cover_version
 from perpustakaan.pages.people import login_required, person, reader
 from perpustakaan.problems import Conflict, NotFound
@@ -64,7 +64,7 @@ def show_cover(book_id: int) -> Response:
 @blueprint.post("/books/<id:book_id>/borrow")
 @login_required
 def borrow(me: Reader, book_id: int) -> AnyResponse:
-    """Borrow a book, or join the line for it."""
+    """Borrow a book, or join the waiting list for it."""
     try:
         outcome = lending.borrow(book_id, me.id)
     except Conflict as conflict:
@@ -73,26 +73,26 @@ def borrow(me: Reader, book_id: int) -> AnyResponse:
     if isinstance(outcome, lending.Place):
         flash(
             _(
-                "You are number %(position)s in the line. When it is your turn, the book is lent "
-                "to you.",
+                "You are number %(position)s on the waiting list. "
+                "When it is your turn, the book is lent to you.",
                 position=outcome.position,
             )
         )
     else:
-        flash(_("The book is yours until %(day)s.", day=day_of_week(outcome.due_on)))
+        flash(_("The book is yours until %(day)s.", day=full_date(outcome.due_on)))
     return _back_to(book_id)
 
 
 @blueprint.post("/books/<id:book_id>/leave")
 @login_required
 def leave(me: Reader, book_id: int) -> AnyResponse:
-    """Leave the line for a book."""
+    """Leave the waiting list for a book."""
     books.get(book_id)
     try:
         lending.leave_line(book_id, me.id)
         flash(_("You no longer wait for this book."))
     except NotFound:
-        flash(_("You are not in the line for this book."), "error")
+        flash(_("You are not on the waiting list for this book."), "error")
     return _back_to(book_id)
 
 
@@ -103,7 +103,7 @@ def _mark(text: str) -> str:
 
 _OF_ME = {
     "already_lent": _mark("You have this book already."),
-    "already_waiting": _mark("You are in the line for this book already."),
+    "already_waiting": _mark("You are on the waiting list for this book already."),
 }
 
 

@@ -9,21 +9,22 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as AnyResponse
 
-from perpustakaan import books, catalogue, lending, lists, readers
-from perpustakaan.database import utc_now
+from perpustakaan import books, catalogue, isbn, lending, lists, readers
+from perpustakaan.days import today
 from perpustakaan.models import Book, Loan, Reader
 from perpustakaan.pages.blueprint import blueprint
 from perpustakaan.pages.book import render_book
-from perpustakaan.pages.formats import day_of_week, rupiah
+from perpustakaan.pages.formats import full_date, rupiah
 from perpustakaan.pages.people import came_from, librarian_required
 from perpustakaan.problems import Conflict, Invalid
+from perpustakaan.words import sort_key
 
 _MOST = 100
 _MOST_MATCHES = 6
 _UNKNOWN = _l("No reader has this username. The person has to log in here once.")
 _WHY_NOT = {
     "already_lent": _l("This reader has the book already."),
-    "already_waiting": _l("This reader is in the line for the book already."),
+    "already_waiting": _l("This reader is on the waiting list for the book already."),
 }
 
 
@@ -44,12 +45,13 @@ def show_desk() -> str:
 @blueprint.post("/desk/lend")
 @librarian_required
 def lend_at_desk() -> Any:
-    """Lend the one book that the words or the ISBN mean to a reader."""
+    """Lend the book of an ISBN or a whole title to a reader; of other words show the choice."""
     username, words = request.form.get("username", ""), request.form.get("book", "")
     found, errors = _find_reader(username), {}
     if isinstance(found, str):
         errors["username"] = found
     matches, error = _find_books(words, request.form.get("book_id", ""))
+    choices = matches if error else []
     if error:
         errors["book"] = error
     if isinstance(found, Reader) and not errors:
@@ -57,7 +59,7 @@ def lend_at_desk() -> Any:
         if not error:
             return redirect(url_for("pages.show_desk"), 303)
         errors["book"] = error
-    page = _render_desk(username=username, words=words, matches=matches, errors=errors)
+    page = _render_desk(username=username, words=words, choices=choices, errors=errors)
     return page, 400
 
 
@@ -76,7 +78,7 @@ def lend_book(book_id: int) -> Any:
 @blueprint.post("/loans/<id:loan_id>/return")
 @librarian_required
 def take_back(loan_id: int) -> AnyResponse:
-    """Take a book back; the reader who is next in the line has it then."""
+    """Take a book back; the reader who is next on the waiting list has it then."""
     try:
         returned = lending.give_back(loan_id)
     except Conflict:
@@ -94,8 +96,8 @@ def take_back(loan_id: int) -> AnyResponse:
 
 
 def _find_books(words: str, number: str) -> tuple[list[Book], str]:
-    """The books that are meant, and what is wrong unless it is one."""
-    if number:  # chosen among several
+    """The books that may be meant, and what to do unless it is certainly one."""
+    if number:  # chosen from the list
         return [books.get(catalogue.parse_number(number, catalogue.MAX_ID) or 0)], ""
     if not words.strip():
         return [], _("Enter an ISBN, or words of the title.")
@@ -105,8 +107,16 @@ def _find_books(words: str, number: str) -> tuple[list[Book], str]:
         return [], str(wrong.errors["q"][0])
     if not matches:
         return [], _("No book has these words or this ISBN.")
-    several = _("Several books match. Choose one, or be more exact.")
-    return matches, several if len(matches) > 1 else ""
+    exact = [book for book in matches if isbn.normalize(words) or _is_title(words, book)]
+    if len(exact) == 1:
+        return exact, ""
+    if len(matches) == 1:
+        return matches, _("One book has these words. Press it to lend it.")
+    return matches, _("Several books match. Choose one, or be more exact.")
+
+
+def _is_title(words: str, book: Book) -> bool:
+    return sort_key(words) == book.title_key
 
 
 def _find_reader(username: str) -> Reader | str:
@@ -120,6 +130,8 @@ def _find_reader(username: str) -> Reader | str:
 def _lend(book: Book, to: Reader) -> str:
     """Lend a book; what speaks against it, or "" once it is done."""
     title, name = book.title, to.username
+    if not book.copies:
+        return str(_("The library has no copy of this book."))
     try:
         outcome = lending.borrow(book.id, to.id)
     except Conflict as conflict:
@@ -127,12 +139,13 @@ def _lend(book: Book, to: Reader) -> str:
     if isinstance(outcome, lending.Place):
         flash(
             _(
-                "All copies of “%(title)s” are lent. %(name)s is number %(position)s in the line.",
+                "All copies of “%(title)s” are lent. "
+                "%(name)s is number %(position)s on the waiting list.",
                 title=title, name=name, position=outcome.position,
             )
         )  # fmt: skip
     else:
-        until = day_of_week(outcome.due_on)
+        until = full_date(outcome.due_on)
         flash(
             _("“%(title)s” is lent to %(name)s until %(day)s.", title=title, name=name, day=until)
         )
@@ -140,9 +153,8 @@ def _lend(book: Book, to: Reader) -> str:
 
 
 def _with_fines(loans: list[Loan]) -> list[tuple[Loan, int]]:
-    today = utc_now().date()
     loans.sort(key=lambda loan: (loan.due_on, loan.id))
-    return [(loan, lending.fine_of(loan, today)) for loan in loans]
+    return [(loan, lending.fine_of(loan, today())) for loan in loans]
 
 
 def _render_desk(**values: Any) -> str:

@@ -62,10 +62,12 @@ def _of_the_address(problem: Problem) -> Advice:
         sentence = _("The address may be mistyped, or the book has left the catalogue.")
         return Advice(_("There is no such page"), sentence, to_catalogue, home)
     if problem.status == 403:
-        sentence = _("Only librarians may do this. If you are one, ask a colleague to enter you.")
+        sentence = _(
+            "Only librarians may do this. If you are one, ask the people who run this library."
+        )
         return Advice(_("This is for librarians"), sentence, to_catalogue, home)
     if problem.status == 405:
-        sentence = _("It belongs to a button. Start again from the catalogue.")
+        sentence = _("Only a button leads here. Start again from the catalogue.")
         return Advice(_("This page cannot be opened directly"), sentence, to_catalogue, home)
     sentence = _("Something in the address or the form is wrong. Start again from the catalogue.")
     return Advice(_("That did not work"), sentence, to_catalogue, home)

@@ -8,21 +8,22 @@ from flask import Flask
 from flask_babel import format_date, format_decimal, ngettext
 from flask_babel import gettext as _
 
-from perpustakaan.database import utc_now
+from perpustakaan.days import day_of, today
 
 
 def init_app(app: Flask) -> None:
     """Add the filters."""
-    for each in (day, day_of_week, rupiah, due):
+    for each in (day, full_date, rupiah, due):
         app.add_template_filter(each)
 
 
 def day(moment: date | datetime) -> str:
     """Such as "December 11, 2026" or "11 Desember 2026"."""
-    return str(format_date(moment, "long", rebase=False))
+    on = day_of(moment) if isinstance(moment, datetime) else moment
+    return str(format_date(on, "long", rebase=False))
 
 
-def day_of_week(moment: date) -> str:
+def full_date(moment: date) -> str:
     """Such as "Friday, December 11, 2026" or "Jumat, 11 Desember 2026"."""
     return str(format_date(moment, "full", rebase=False))
 
@@ -34,7 +35,7 @@ def rupiah(amount: int) -> str:
 
 def due(day_due: date) -> str:
     """How far off a due date is, such as "due in 3 days"."""
-    left = (day_due - utc_now().date()).days
+    left = (day_due - today()).days
     if left < 0:
         return str(ngettext("%(num)s day overdue", "%(num)s days overdue", -left))
     if left == 0:

@@ -13,7 +13,7 @@ from flask import Flask, g, request, url_for
 from flask.wrappers import Response
 
 from perpustakaan import lending
-from perpustakaan.database import utc_now
+from perpustakaan.days import today
 from perpustakaan.language import select_language
 from perpustakaan.login import this_path
 from perpustakaan.models import Book
@@ -50,8 +50,8 @@ def _shared() -> dict[str, Any]:
         "language": select_language(),
         "languages": _OWN_NAMES,
         "language_url": _language_url,
-        "today": utc_now().date(),
-        "due_if_borrowed": utc_now().date() + timedelta(days=lending.LOAN_DAYS),
+        "today": today(),
+        "due_if_borrowed": today() + timedelta(days=lending.LOAN_DAYS),
         "loan_days": lending.LOAN_DAYS,
         "fine_per_day": lending.FINE_PER_DAY,
     }

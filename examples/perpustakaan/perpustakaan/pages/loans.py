@@ -8,10 +8,10 @@ from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as AnyResponse
 
 from perpustakaan import lending, lists
-from perpustakaan.database import utc_now
+from perpustakaan.days import today
 from perpustakaan.models import Loan, Reader
 from perpustakaan.pages.blueprint import blueprint
-from perpustakaan.pages.formats import day_of_week
+from perpustakaan.pages.formats import full_date
 from perpustakaan.pages.people import login_required
 from perpustakaan.problems import Conflict
 
@@ -29,12 +29,11 @@ _WHY_NOT = {
 @login_required
 def my_loans(me: Reader) -> str:
     """Show what a reader has, waits for and has had."""
-    today = utc_now().date()
     open_loans = lists.list_loans(me.id, is_open=True, limit=_MOST_OPEN)
     return render_template(
         "loans.html",
         loans=[
-            (loan, lending.fine_of(loan, today), _why_not(loan))
+            (loan, lending.fine_of(loan, today()), _why_not(loan))
             for loan in sorted(open_loans, key=lambda loan: (loan.due_on, loan.id))
         ],
         places=lists.list_places(me.id),
@@ -56,7 +55,7 @@ def renew(me: Reader, loan_id: int) -> AnyResponse:
             _(
                 "“%(title)s” is yours until %(day)s.",
                 title=loan.book.title,
-                day=day_of_week(loan.due_on),
+                day=full_date(loan.due_on),
             )
         )
     return redirect(url_for("pages.my_loans"), 303)
@@ -64,7 +63,7 @@ def renew(me: Reader, loan_id: int) -> AnyResponse:
 
 def _why_not(loan: Loan) -> object:
     """Why a loan cannot be renewed; "" if it can."""
-    if lending.is_overdue(loan, utc_now().date()):
+    if lending.is_overdue(loan, today()):
         return _WHY_NOT["overdue"]
     if loan.renewals >= lending.MAX_RENEWALS:
         return _WHY_NOT["renewals_used"]
