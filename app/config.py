@@ -137,9 +137,9 @@ class Config:
 
     @property
     def redirect_origins(self) -> frozenset[str]:
-        """The origins of the front ends that people are sent on to."""
+        """The origins of the front ends on other sites that people are sent on to."""
         urls = map(urlsplit, self.client_redirect_urls)
-        return frozenset(f"{url.scheme}://{url.netloc}" for url in urls)
+        return frozenset(f"{url.scheme}://{url.netloc}" for url in urls) - {self.public_url}
 
     @property
     def sender(self) -> str:

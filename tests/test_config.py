@@ -261,6 +261,8 @@ def test_a_login_may_lead_back_to_the_site_itself_over_http() -> None:
     """The stack adds the library's address, whatever PUBLIC_URL is."""
     site = {"PUBLIC_URL": "http://192.168.1.5:8080"}
     own = "http://192.168.1.5:8080/perpustakaan/callback"
-    assert Config.from_environment(site | {"CLIENT_REDIRECT_URLS": own}).client_redirect_urls
+    config = Config.from_environment(site | {"CLIENT_REDIRECT_URLS": own})
+    assert config.client_redirect_urls == (own,)
+    assert config.redirect_origins == set()
     with pytest.raises(ConfigError, match="CLIENT_REDIRECT_URLS has"):
         Config.from_environment(site | {"CLIENT_REDIRECT_URLS": "http://192.168.1.5:80801/x"})

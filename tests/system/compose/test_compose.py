@@ -512,9 +512,11 @@ def test_each_user_of_the_database_may_do_its_own_work_alone(stack: Stack) -> No
         "GRANT SELECT, INSERT, UPDATE, DELETE ON `loguserapp`.* TO `loguserapp`@`%`",
         "GRANT USAGE ON *.* TO `migrate`@`%`",
         "GRANT ALL PRIVILEGES ON `loguserapp`.* TO `migrate`@`%`",
+        "GRANT ALL PRIVILEGES ON `perpustakaan`.* TO `migrate`@`%`",
         "GRANT USAGE ON *.* TO `workbench`@`%`",
         "GRANT SELECT, SHOW VIEW ON `loguserapp`.* TO `workbench`@`%`",
         "loguserapp\t%", "migrate\t%", "workbench\t%", "root\tlocalhost",
+        "perpustakaan\t%", "perpustakaan_migrate\t%",
     }  # fmt: skip
 
 
