@@ -27,7 +27,9 @@ from tests.system.compose.stack import Stack, copy_files
 pytestmark = pytest.mark.examples
 
 PARTS = ("examples", "tools")
-MADE_HERE = shutil.ignore_patterns("node_modules", ".next", ".env", "*.sqlite", "__pycache__")
+MADE_HERE = shutil.ignore_patterns(
+    "node_modules", ".next", ".env", "*.sqlite", "__pycache__", "instance", ".venv"
+)
 
 
 def walk_through(chromium: Browser, front_end: str) -> None:
@@ -54,6 +56,21 @@ def walk_through(chromium: Browser, front_end: str) -> None:
     context.close()
 
 
+def borrow(chromium: Browser, library: str) -> None:
+    """Log in from the library with the account of before, and borrow a book."""
+    context = chromium.new_context(locale="en-GB")
+    page = context.new_page()
+    page.goto(f"{library}/?q=laskar+pelangi")
+    page.get_by_role("link", name="Laskar Pelangi").first.click()
+    page.get_by_role("link", name="Log in to borrow").click()
+    page.get_by_label("Username or e-mail").fill("newcomer")
+    page.get_by_label("Password", exact=True).fill("orange cat asleep")
+    page.get_by_role("main").get_by_role("button", name="Log in", exact=True).click()
+    page.get_by_role("button", name="Borrow").click()
+    expect(page.get_by_role("main")).to_contain_text("You have this book until")
+    context.close()
+
+
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The repository's files that the parts need, as a stranger has them."""
@@ -67,8 +84,9 @@ def test_make_demo_runs_all_parts_and_ends_them(copy: Path, chromium: Browser) -
     for tool in ("node", "npm", "php"):
         if shutil.which(tool) is None:
             missing(tool)
-    ports = [str(free_port()) for _ in range(3)]
-    settings = dict(zip(("PORT", "NEXTJS_PORT", "LARAVEL_PORT"), ports, strict=True))
+    ports = [str(free_port()) for _ in range(4)]
+    names = ("PORT", "NEXTJS_PORT", "LARAVEL_PORT", "PERPUSTAKAAN_PORT")
+    settings = dict(zip(names, ports, strict=True))
     log = copy / "demo.log"
     with log.open("w") as output:
         demo = subprocess.Popen(
@@ -79,6 +97,10 @@ def test_make_demo_runs_all_parts_and_ends_them(copy: Path, chromium: Browser) -
         wait_until(lambda: demo.poll() is not None or "Ctrl-C" in log.read_text(), "all parts", 300)
         assert demo.poll() is None, log.read_text()
         walk_through(chromium, f"http://127.0.0.1:{ports[1]}")
+        library = f"http://127.0.0.1:{ports[3]}"
+        found = once(library, "GET", "/api/books?q=laskar+pelangi").json()["books"]
+        assert [book["title"] for book in found] == ["Laskar Pelangi"]
+        borrow(chromium, library)
     finally:
         demo.send_signal(signal.SIGINT)
         assert demo.wait(60) == 0
