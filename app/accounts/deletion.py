@@ -8,9 +8,10 @@ from sqlalchemy import update
 from app import audit
 from app.accounts.lookup import locked
 from app.audit import Event
+from app.core.database import transaction
 from app.extensions import db
 from app.models import Session, User
-from app.proof.confirmation import confirm
+from app.proof.confirmation import Confirmed, confirm
 from app.sessions import ending
 from app.sessions.origin import Actor
 
@@ -25,11 +26,16 @@ def delete_own(actor: Actor, current_password: str) -> None:
         BusyError: too many passwords wait to be checked.
 
     """
-    confirmed = confirm(actor, current_password)
+    _delete_confirmed(confirm(actor, current_password))
+
+
+@transaction()
+def _delete_confirmed(confirmed: Confirmed) -> None:
     confirmed.apply(auth_epoch=User.auth_epoch + 1)
-    _delete(actor.user_id)
+    _delete(confirmed.user_id)
 
 
+@transaction()
 def delete(user_id: int) -> None:
     """Delete an account as an operator.
 

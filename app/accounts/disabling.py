@@ -5,11 +5,13 @@ from __future__ import annotations
 from app import audit
 from app.accounts.lookup import locked
 from app.audit import Event
+from app.core.database import transaction
 from app.extensions import db
 from app.models import utcnow
 from app.sessions.ending import end_all_and_commit
 
 
+@transaction()
 def set_disabled(user_id: int, *, disabled: bool) -> None:
     """Disable an account, which ends its sessions, or enable it again.
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import update
 
+from app.core.database import transaction
 from app.extensions import db
 from app.models import User
 
 
+@transaction(idempotent=True)
 def set_language(user_id: int, language: str | None) -> None:
     """Keep the language of an account; None: as the person's browser asks."""
     db.session.execute(update(User).where(User.id == user_id).values(language=language))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
+
 from app import audit
 from app.accounts.lookup import locked
 from app.audit import Event
 from app.core.client import Client
+from app.core.database import transaction
 from app.core.errors import PasswordSetError, WrongPasswordError
 from app.extensions import db
 from app.mail import outbox
@@ -13,7 +16,7 @@ from app.mail.kinds import Kind
 from app.models import User
 from app.passwords import hashing
 from app.passwords.hashing_pool import COMMAND_LINE
-from app.proof.confirmation import confirm
+from app.proof.confirmation import Confirmed, confirm
 from app.sessions import ending
 from app.sessions.ending import end_all_and_commit
 from app.sessions.origin import Actor
@@ -31,12 +34,7 @@ def change_password(actor: Actor, current_password: str, new_password: str) -> N
     """
     confirmed = confirm(actor, current_password)
     hashed = hashing.hash_password(new_password, actor.flow_key)
-    confirmed.apply(password=hashed, auth_epoch=User.auth_epoch + 1, pending_email=None)
-    outbox.notify(locked(actor.user_id), Kind.PASSWORD_CHANGED, actor.client)
-    ended = ending.end_all(actor.user_id, keep=actor.session_id)
-    db.session.commit()
-    ending.update_revocation_list(ended)
-    audit.record(Event.PASSWORD_CHANGED, user_id=actor.user_id)
+    _store(actor, confirmed, hashed, ends_others=True)
 
 
 def set_first_password(actor: Actor, new_password: str) -> None:
@@ -54,12 +52,9 @@ def set_first_password(actor: Actor, new_password: str) -> None:
         raise PasswordSetError
     hashed = hashing.hash_password(new_password, actor.flow_key)
     try:
-        confirmed.apply(password=hashed, auth_epoch=User.auth_epoch + 1, pending_email=None)
+        _store(actor, confirmed, hashed, ends_others=False)
     except WrongPasswordError:
         raise PasswordSetError from None
-    outbox.notify(locked(actor.user_id), Kind.PASSWORD_CHANGED, actor.client)
-    db.session.commit()
-    audit.record(Event.PASSWORD_CHANGED, user_id=actor.user_id)
 
 
 def set_password(user_id: int, password: str) -> None:
@@ -70,7 +65,29 @@ def set_password(user_id: int, password: str) -> None:
         BusyError: too many passwords wait to be hashed.
 
     """
-    hashed = hashing.hash_password(password, COMMAND_LINE)
+    _overwrite(user_id, hashing.hash_password(password, COMMAND_LINE))
+
+
+@transaction(idempotent=True)
+def _store(actor: Actor, confirmed: Confirmed, hashed: str, *, ends_others: bool) -> None:
+    try:
+        confirmed.apply(password=hashed, auth_epoch=User.auth_epoch + 1, pending_email=None)
+    except WrongPasswordError:
+        stored = db.session.scalar(select(User.password).where(User.id == actor.user_id))
+        # No two hashes are alike: it is this change, and the answer to its commit was lost.
+        if stored == hashed:
+            return
+        raise
+    outbox.notify(locked(actor.user_id), Kind.PASSWORD_CHANGED, actor.client)
+    ended = ending.end_all(actor.user_id, keep=actor.session_id) if ends_others else None
+    db.session.commit()
+    if ended is not None:
+        ending.update_revocation_list(ended)
+    audit.record(Event.PASSWORD_CHANGED, user_id=actor.user_id)
+
+
+@transaction(idempotent=True)
+def _overwrite(user_id: int, hashed: str) -> None:
     user = locked(user_id)
     user.password = hashed
     user.auth_epoch += 1

@@ -8,7 +8,7 @@ from app.accounts.by_mail.email_verification import add_verification
 from app.accounts.lookup import Profile, locked
 from app.audit import Event
 from app.config import settings
-from app.core.database import release_connection
+from app.core.database import release_connection, transaction
 from app.core.errors import EmailTakenError
 from app.core.proofs import EMAIL_VERIFICATION
 from app.core.unique import flush_unique, is_taken
@@ -59,11 +59,16 @@ def change_profile(
         }  # fmt: skip
     if email is not None and not waits:
         values |= with_key("email", email)
-    with flush_unique(username, None if waits else email, own_id=actor.user_id):
-        confirmed.apply(**values)
-    if email is not None and is_new:
-        _mail(actor, email, None if waits else before, verify=mails)
-    db.session.commit()
+
+    @transaction()
+    def store() -> None:
+        with flush_unique(username, None if waits else email, own_id=actor.user_id):
+            confirmed.apply(**values)
+        if email is not None and is_new:
+            _mail(actor, email, None if waits else before, verify=mails)
+        db.session.commit()
+
+    store()
     if mails:
         count_mail(EMAIL_VERIFICATION, email or "")
     audit.record(Event.PROFILE_CHANGED, user_id=actor.user_id)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from sqlalchemy import select
+
 from app import audit
 from app.accounts import lookup
 from app.accounts.by_mail.email_verification import add_verification
 from app.accounts.lookup import Profile
 from app.audit import Event
 from app.config import settings
+from app.core.client import Client
+from app.core.database import transaction
 from app.core.errors import (
+    AccountError,
     InvalidCredentialsError,
     RegistrationClosedError,
     SessionRefusedError,
@@ -89,23 +96,37 @@ def _create(
     username: str, email: str, password: str, origin: Origin | None, language: str | None
 ) -> User:
     key = FlowKey(origin.address, username) if origin else COMMAND_LINE
-    hashed = hashing.hash_password(password, key)
-    user = User(
+    values = {
         **with_key("username", username),
         **with_key("email", email),
-        password=hashed,
-        created_at=utcnow(),
-        language=language,
-        must_verify_email=origin is not None and settings().email_verification == "required",
-    )
+        "password": hashing.hash_password(password, key),
+        "created_at": utcnow(),
+        "language": language,
+        "must_verify_email": origin is not None and settings().email_verification == "required",
+    }
     mails = origin is not None and may_mail(EMAIL_VERIFICATION, email)
-    db.session.add(user)
-    with flush_unique(username, email):
-        db.session.flush()
-    if origin is not None and mails:
-        add_verification(user, email, origin.client)
-    db.session.commit()
+    user = _insert(values, origin.client if origin is not None and mails else None)
     if mails:
         count_mail(EMAIL_VERIFICATION, email)
     audit.record(Event.ACCOUNT_REGISTERED, user_id=user.id)
+    return user
+
+
+@transaction(idempotent=True)
+def _insert(values: dict[str, Any], mail_for: Client | None) -> User:
+    """Insert an account, with the mail that proves its e-mail if it is for a client."""
+    user = User(**values)
+    db.session.add(user)
+    try:
+        with flush_unique(user.username, user.email):
+            db.session.flush()
+    except AccountError:
+        made = db.session.scalar(select(User).where(User.username_key == values["username_key"]))
+        # No two hashes are alike: it is this account, and the answer to its commit was lost.
+        if made is not None and made.password == values["password"]:
+            return made
+        raise
+    if mail_for is not None:
+        add_verification(user, values["email"], mail_for)
+    db.session.commit()
     return user

@@ -1,22 +1,105 @@
-"""Transactions: conditional statements, unique constraints by name, locks, retries."""
+"""Transactions: repeated where that is safe; conditional statements, constraints, locks."""
 
 from __future__ import annotations
 
+import random
 import sqlite3
+import time
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Executable, UniqueConstraint, delete, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Executable,
+    UniqueConstraint,
+    delete,
+    literal_column,
+    select,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import InstrumentedAttribute
 
+from app.core.engines.failures import Outcome, outcome_of
 from app.extensions import db
 from app.models import Base, User
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 BATCH_ROWS = 1000
+ATTEMPTS = 3
+# Seconds after which nothing is repeated: a request must fail within five, and a statement that is
+# not answered takes two.
+_PATIENCE = 1.5
+# Seconds at most before a repetition, so that two transactions that met do not meet again.
+_PAUSE = 0.05
+_ENTERED = "loguserapp.transaction"
 _MYSQL_DUPLICATE_ENTRY = 1062  # ER_DUP_ENTRY
+
+
+def transaction(*, idempotent: bool = False) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Make a function, which begins no transaction before and commits at its end, repeatable.
+
+    It runs again where the database undid what it did: a deadlock, a connection that was lost
+    before the commit, a server that is no writer any more. What it does beside the database it
+    does after the commit. Called by another such function it is a part of that one's transaction.
+
+    Args:
+        idempotent: whether it may run again also if it may have been committed, since the answer
+            to the commit was lost. Running twice must then do, and return, the same as once.
+
+    Returns:
+        The decorator. What it makes raises what the function raises; a `DBAPIError` if the last
+        attempt failed as well, or if repeating is not safe; and a `RuntimeError` if a transaction
+        is open that began outside, of which a repetition would lose the beginning.
+
+    """
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        @wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> T:
+            info = db.session().info
+            if info.get(_ENTERED):
+                return function(*args, **kwargs)
+            if _is_open():
+                raise RuntimeError("a transaction is open already")
+            info[_ENTERED] = True
+            try:
+                return _repeat(lambda: function(*args, **kwargs), idempotent=idempotent)
+            finally:
+                info[_ENTERED] = False
+
+        return run
+
+    return decorate
+
+
+def _repeat(operation: Callable[[], T], *, idempotent: bool) -> T:
+    safe = {Outcome.ROLLED_BACK, Outcome.UNKNOWN} if idempotent else {Outcome.ROLLED_BACK}
+    deadline = time.monotonic() + _PATIENCE
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return operation()
+        except DBAPIError as error:
+            if outcome_of(error) not in safe or time.monotonic() > deadline:
+                raise
+            db.session.rollback()
+        time.sleep(random.uniform(0, _PAUSE))  # noqa: S311 - nothing secret
+    return operation()
+
+
+def _is_open() -> bool:
+    """Whether the session has a transaction of the database open; reads alone open none."""
+    session = db.session()
+    if not session.in_transaction():
+        return False
+    if session.new or session.dirty or session.deleted:
+        return True
+    connection = session.connection().connection.driver_connection
+    return bool(getattr(connection, "in_transaction", False))
 
 
 def cause(error: SQLAlchemyError) -> str:
@@ -87,27 +170,9 @@ def release_connection() -> None:
     db.session.close()
 
 
-def retry_once_on_disconnect(operation: Callable[[], T]) -> T:
-    """Run an operation, and once more if the connection to the database is lost meanwhile.
-
-    Args:
-        operation: what runs statements in `db.session`, its commit included. It must be
-            idempotent: a commit whose answer was lost may have happened.
-
-    Returns:
-        What the operation returns.
-
-    Raises:
-        DBAPIError: another failure, or the connection was lost twice.
-
-    """
-    try:
-        return operation()
-    except DBAPIError as error:
-        if not error.connection_invalidated:
-            raise
-        db.session.rollback()
-    return operation()
+def may_be_behind(connection: Connection) -> ColumnElement[int]:
+    """A column: whether the server takes no writes, and so may lack the latest ones of another."""
+    return literal_column("0" if connection.dialect.name == "sqlite" else "@@global.read_only")
 
 
 def violated_unique(error: IntegrityError) -> str | None:

@@ -14,7 +14,7 @@ from datetime import timedelta
 from flask import Flask
 from sqlalchemy import delete, select
 
-from app.core.database import updated_one
+from app.core.database import transaction, updated_one
 from app.core.errors import UnknownCodeError
 from app.extensions import db
 from app.models import OneTime, utcnow
@@ -80,6 +80,7 @@ def issue(
     return secret
 
 
+@transaction()
 def consume(purpose: str, secret: str) -> Consumed | None:
     """Consume a secret and commit, whatever the caller does next.
 

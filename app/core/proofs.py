@@ -20,7 +20,7 @@ from jwt.utils import base64url_encode
 from sqlalchemy import delete, func, select, update
 
 from app.core.client import Client
-from app.core.database import updated_one
+from app.core.database import transaction, updated_one
 from app.core.errors import ProofRefusedError
 from app.extensions import db
 from app.models import OneTime, User, utcnow
@@ -144,6 +144,7 @@ def find_by_token(purpose: str, token: str) -> Proof:
     return _proof(db.session.scalar(select(OneTime).where(*mine, OneTime.expires_at > utcnow())))
 
 
+@transaction()
 def find_by_code(purpose: str, email: str, code: str) -> Proof:
     """Return the living proof of an address and a code. Each call is one of five tries.
 

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, exists, select, update
 
 from app import audit
 from app.audit import Event
-from app.core.database import lock_user, release_connection, updated_one
+from app.core.database import lock_user, release_connection, transaction, updated_one
 from app.core.errors import (
     ReauthenticationRequiredError,
     TokenRevokedError,
@@ -108,13 +108,19 @@ def confirm(actor: Actor, password: str | None, *, recent_suffices: bool = False
     confirmed = Confirmed(actor.user_id, actor.session_id, row.password, row.auth_epoch)
     if password is not None and row.password is not None:
         _check_password(actor, password, row.password)
-        record_proof(actor.session_id, utcnow())
-        db.session.commit()
+        commit_proof(actor.session_id, utcnow())
         return confirmed
     recent = row.proven_at is not None and row.proven_at >= utcnow() - RECENT
     if not (recent_suffices and recent):
         raise ReauthenticationRequiredError
     return confirmed
+
+
+@transaction(idempotent=True)
+def commit_proof(session_id: int, proven_at: datetime) -> None:
+    """Do `record_proof`, and commit."""
+    record_proof(session_id, proven_at)
+    db.session.commit()
 
 
 def record_proof(session_id: int, proven_at: datetime) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app import audit
 from app.audit import Event
 from app.core import proofs
-from app.core.database import lock_user, release_connection
+from app.core.database import lock_user, release_connection, transaction
 from app.core.errors import ProofRefusedError, ReauthenticationRequiredError
 from app.core.proofs import CONFIRMATION, Proof
 from app.extensions import db
@@ -33,8 +33,12 @@ def send_code(actor: Actor) -> None:
 
     """
     address = _address_of(actor.user_id)
-    if not count_mail(CONFIRMATION, address):
-        return
+    if count_mail(CONFIRMATION, address):
+        _send(actor, address)
+
+
+@transaction()
+def _send(actor: Actor, address: str) -> None:
     user = lock_user(actor.user_id)
     if user is not None and _address(user) == address:
         proof = proofs.create(CONFIRMATION, address, actor.client, user)
@@ -57,20 +61,21 @@ def confirm_by_code(actor: Actor, code: str) -> None:
     guess = ConfirmationAttempt(actor.session_id)
     guess.check()
     try:
-        _use(actor.user_id, proofs.find_by_code(CONFIRMATION, address, code))
+        _use(actor, proofs.find_by_code(CONFIRMATION, address, code))
     except ProofRefusedError:
         audit.record(Event.PROOF_REFUSED, kind=CONFIRMATION)
         guess.record_failure()
         raise
-    record_proof(actor.session_id, utcnow())
-    db.session.commit()
 
 
-def _use(user_id: int, proof: Proof) -> None:
-    lock_user(user_id)
-    if proof.user_id != user_id or not proofs.use(proof):
+@transaction()
+def _use(actor: Actor, proof: Proof) -> None:
+    lock_user(actor.user_id)
+    if proof.user_id != actor.user_id or not proofs.use(proof):
         db.session.rollback()
         raise ProofRefusedError
+    record_proof(actor.session_id, utcnow())
+    db.session.commit()
 
 
 def _address_of(user_id: int) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, select, update
 
 from app import audit
 from app.audit import Event
-from app.core.database import lock_user, updated_rows
+from app.core.database import lock_user, transaction, updated_rows
 from app.core.errors import NotFoundError, TokenRevokedError
 from app.extensions import db
 from app.models import Session, utcnow
@@ -106,6 +106,7 @@ def end_sessions(*where: ColumnElement[bool]) -> EndedSessions:
     return EndedSessions(count, [(row.id, row.access_expires_at) for row in rows])
 
 
+@transaction()
 def end_sessions_and_commit(user_id: int | None, *where: ColumnElement[bool]) -> EndedSessions:
     """End sessions of one account, commit, and let this worker refuse them."""
     # The account's row first, as in every writer: otherwise two transactions that end sessions

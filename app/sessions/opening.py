@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from app import audit
 from app.audit import Event
 from app.config import settings
-from app.core.database import lock_user, updated_one
+from app.core.database import lock_user, transaction, updated_one
 from app.core.errors import EmailUnverifiedError, SessionRefusedError, TokenRevokedError
 from app.core.networks import network
 from app.extensions import db
@@ -60,6 +60,7 @@ class Grant:
     language: str | None
 
 
+@transaction()
 def open_session(
     user_id: int,
     epoch_seen: int,
@@ -117,6 +118,7 @@ def open_session(
     return _grant(user, session.id, current_refresh_token(session), session.access_expires_at)
 
 
+@transaction(idempotent=True)
 def renew(session_id: int, origin: Origin, *, kept: bool = True) -> Grant:
     """Extend the session that a browser's cookie names.
 

@@ -9,7 +9,7 @@ from sqlalchemy import Table, bindparam, case, select, update
 
 from app import audit
 from app.audit import Event
-from app.core.database import release_connection, retry_once_on_disconnect, updated_one
+from app.core.database import release_connection, transaction, updated_one
 from app.core.errors import TokenRevokedError
 from app.core.networks import rotation_network
 from app.extensions import db
@@ -87,7 +87,7 @@ def refresh(token: str, origin: Origin) -> TokenPair:
         expires_at=refresh_end(started_at, now),
         started_at=started_at,
     )
-    if retry_once_on_disconnect(lambda: _rotate(successor, origin, access_expires_at)):
+    if _rotate(successor, origin, access_expires_at):
         event = Event.SESSION_REFRESHED
     else:
         # A repeated request or a stolen token: the row tells which.
@@ -100,6 +100,7 @@ def refresh(token: str, origin: Origin) -> TokenPair:
     )
 
 
+@transaction(idempotent=True)
 def _rotate(successor: RefreshToken, origin: Origin, access_expires_at: datetime) -> bool:
     """Rotate to a refresh token if its predecessor is current: one conditional UPDATE."""
     values = {
@@ -115,6 +116,7 @@ def _rotate(successor: RefreshToken, origin: Origin, access_expires_at: datetime
         return connection.execute(_ROTATION, values).rowcount == 1
 
 
+@transaction(idempotent=True)
 def _repeat(presented: RefreshToken, origin: Origin, access_expires_at: datetime) -> RefreshToken:
     """Return the identical successor of a predecessor within its grace, else end the session.
 

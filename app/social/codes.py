@@ -11,7 +11,7 @@ from sqlalchemy import select
 from app import audit
 from app.audit import Event
 from app.core import one_time
-from app.core.database import lock_user
+from app.core.database import lock_user, transaction
 from app.core.errors import (
     InvalidGrantError,
     SessionRefusedError,
@@ -29,6 +29,7 @@ from app.social.identities import SignIn
 CODE_SECONDS = 60
 
 
+@transaction()
 def issue_code(signed_in: SignIn, challenge: str) -> str:
     """Issue a one-time code for the front end that has the verifier of an S256 challenge.
 
@@ -45,6 +46,7 @@ def issue_code(signed_in: SignIn, challenge: str) -> str:
     return code
 
 
+@transaction()
 def issue_code_of_session(user_id: int, session_id: int, challenge: str) -> str:
     """Issue a one-time code for the account of a browser's session, which logs in as that did.
 

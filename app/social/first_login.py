@@ -10,7 +10,7 @@ from app.accounts.by_mail.email_verification import add_verification
 from app.accounts.lookup import Profile, locked
 from app.audit import Event
 from app.config import settings
-from app.core.database import lock_user, updated_one
+from app.core.database import lock_user, transaction, updated_one
 from app.core.errors import EmailTakenError, NotFoundError
 from app.core.proofs import EMAIL_VERIFICATION
 from app.core.unique import flush_unique, is_taken
@@ -39,6 +39,15 @@ def complete_first_login(actor: Actor, username: str, email: str | None = None) 
 
     """
     mails = email is not None and may_mail(EMAIL_VERIFICATION, email)
+    _complete(actor, username, email, mails=mails)
+    if mails:
+        count_mail(EMAIL_VERIFICATION, email or "")
+    audit.record(Event.PROFILE_CHANGED, user_id=actor.user_id)
+    return lookup.profile(actor.user_id)
+
+
+@transaction()
+def _complete(actor: Actor, username: str, email: str | None, *, mails: bool) -> None:
     lock_user(actor.user_id)
     values: dict[str, object] = {**with_key("username", username), "first_visit_until": None}
     open_until = [User.id == actor.user_id, User.first_visit_until > utcnow()]
@@ -62,7 +71,3 @@ def complete_first_login(actor: Actor, username: str, email: str | None = None) 
     if mails and email is not None:
         add_verification(locked(actor.user_id), email, actor.client)
     db.session.commit()
-    if mails:
-        count_mail(EMAIL_VERIFICATION, email or "")
-    audit.record(Event.PROFILE_CHANGED, user_id=actor.user_id)
-    return lookup.profile(actor.user_id)

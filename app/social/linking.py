@@ -12,14 +12,14 @@ from app.accounts.login_methods import is_usable
 from app.accounts.lookup import locked
 from app.audit import Event
 from app.core import one_time
-from app.core.database import lock_user
+from app.core.database import lock_user, transaction
 from app.core.errors import IdentityTakenError, NotFoundError, ReauthenticationRequiredError
 from app.core.unique import flush_unique
 from app.extensions import db
 from app.mail import outbox
 from app.mail.kinds import Kind
 from app.models import Identity, Session, User
-from app.proof.confirmation import confirm, record_proof
+from app.proof.confirmation import Confirmed, commit_proof, confirm
 from app.sessions import ending
 from app.sessions.listing import is_alive
 from app.sessions.origin import Actor
@@ -38,6 +38,7 @@ class IdentityInfo:
     usable: bool
 
 
+@transaction()
 def connect(actor: Actor, epoch: int, identity: ExternalIdentity) -> SignIn:
     """Let an external identity log in to the account of a person who has confirmed it.
 
@@ -86,7 +87,11 @@ def disconnect(actor: Actor, identity_id: int, password: str | None) -> str:
         TokenRevokedError: the session that asks has ended.
 
     """
-    confirmed = confirm(actor, password, recent_suffices=True)
+    return _disconnect(actor, confirm(actor, password, recent_suffices=True), identity_id)
+
+
+@transaction()
+def _disconnect(actor: Actor, confirmed: Confirmed, identity_id: int) -> str:
     confirmed.apply(auth_epoch=confirmed.epoch)  # its row is locked from here on
     own = select(Identity).where(Identity.user_id == actor.user_id)
     found = {identity.id: identity for identity in db.session.scalars(own.with_for_update())}
@@ -136,8 +141,7 @@ def reauthenticate(actor: Actor, identity: ExternalIdentity, proven_at: datetime
             error=ReauthenticationRequiredError.code,
         )
         raise ReauthenticationRequiredError
-    record_proof(actor.session_id, proven_at)
-    db.session.commit()
+    commit_proof(actor.session_id, proven_at)
     audit.record(
         Event.IDENTITY_CONFIRMED,
         user_id=actor.user_id,

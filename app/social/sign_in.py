@@ -19,7 +19,7 @@ from app.audit import Event
 from app.config import settings
 from app.core import proofs
 from app.core.client import Client
-from app.core.database import lock_user
+from app.core.database import lock_user, transaction
 from app.core.errors import (
     EmailTakenError,
     IdentityTakenError,
@@ -140,6 +140,7 @@ def take_email(identity: ExternalIdentity, holder_id: int, language: str | None 
     return signed_in
 
 
+@transaction()
 def _sign_in(identity: ExternalIdentity, client: Client, language: str | None) -> SignIn:
     found = find(identity)
     if found is not None:
@@ -159,6 +160,7 @@ def _returned(identity: ExternalIdentity, row: Identity, user: User) -> SignIn:
     return SignIn(user.id, user.auth_epoch, row.id)
 
 
+@transaction()
 def _create(
     identity: ExternalIdentity,
     language: str | None,

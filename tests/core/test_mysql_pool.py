@@ -9,11 +9,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy import select as select_rows
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import QueuePool
 
 import app.core.engines.mysql_pool
-from app.core.database import retry_once_on_disconnect
 from app.extensions import db
 from app.models import Counter
 from tests.support.databases import execute, select
@@ -203,70 +202,6 @@ def test_an_idle_connection_that_broke_is_replaced(
     monkeypatch.setattr(app.core.engines.mysql_pool, "PING_AFTER", 0)
     with engine.connect() as connection:
         assert number_of(connection) != broken
-
-
-def test_a_connection_lost_before_its_statement_is_retried(
-    engine: Engine, mysql_migrated: str
-) -> None:
-    used: list[int] = []
-
-    def add() -> str:
-        used.append(number_of(db.session.connection()))
-        if len(used) == 1:
-            kill(mysql_migrated, used[0])
-        db.session.execute(text(ADD))
-        db.session.commit()
-        return "added"
-
-    assert retry_once_on_disconnect(add) == "added"
-    assert len(set(used)) == 2
-    assert select(mysql_migrated, "SELECT name FROM counter") == [("a",)]
-
-
-def test_a_connection_lost_before_its_commit_is_retried(
-    engine: Engine, mysql_migrated: str
-) -> None:
-    used: list[int] = []
-
-    def add() -> None:
-        db.session.execute(text(ADD))
-        used.append(number_of(db.session.connection()))
-        if len(used) == 1:
-            kill(mysql_migrated, used[0])
-        db.session.commit()
-
-    retry_once_on_disconnect(add)
-    assert len(set(used)) == 2
-    assert select(mysql_migrated, "SELECT name FROM counter") == [("a",)]
-
-
-def test_a_connection_lost_twice_is_an_error(engine: Engine, mysql_migrated: str) -> None:
-    used: list[int] = []
-
-    def never() -> None:
-        used.append(number_of(db.session.connection()))
-        kill(mysql_migrated, used[-1])
-        db.session.execute(text(ADD))
-
-    with pytest.raises(OperationalError) as lost:
-        retry_once_on_disconnect(never)
-    db.session.rollback()
-    assert lost.value.connection_invalidated
-    assert len(set(used)) == 2
-
-
-def test_another_error_is_not_retried(engine: Engine) -> None:
-    calls: list[int] = []
-
-    def twice() -> None:
-        calls.append(1)
-        db.session.execute(text(ADD))
-        db.session.execute(text(ADD))
-
-    with pytest.raises(IntegrityError):
-        retry_once_on_disconnect(twice)
-    db.session.rollback()
-    assert calls == [1]
 
 
 def test_an_error_holds_no_parameter(engine: Engine) -> None:

@@ -8,7 +8,7 @@ from app.accounts.lookup import locked
 from app.audit import Event
 from app.core import proofs
 from app.core.client import Client
-from app.core.database import lock_user, release_connection
+from app.core.database import lock_user, release_connection, transaction
 from app.core.errors import AlreadyVerifiedError, ProofRefusedError, ValidationError
 from app.core.proofs import EMAIL_VERIFICATION, Proof
 from app.core.unique import flush_unique
@@ -34,13 +34,18 @@ def request_verification(user_id: int, client: Client) -> None:
     address = _unproven(lookup.get(user_id))
     release_connection()
     if count_mail(EMAIL_VERIFICATION, address):
-        user = locked(user_id)
-        if address not in (user.pending_email, user.email):  # another request was first
-            db.session.rollback()
-            return
-        add_verification(user, address, client)
-        db.session.commit()
-        audit.record(Event.MAIL_REQUESTED, user_id=user_id, kind=Kind.EMAIL_VERIFICATION)
+        _request(user_id, address, client)
+
+
+@transaction()
+def _request(user_id: int, address: str, client: Client) -> None:
+    user = locked(user_id)
+    if address not in (user.pending_email, user.email):  # another request was first
+        db.session.rollback()
+        return
+    add_verification(user, address, client)
+    db.session.commit()
+    audit.record(Event.MAIL_REQUESTED, user_id=user_id, kind=Kind.EMAIL_VERIFICATION)
 
 
 def request_missing_verification(user_id: int, client: Client) -> None:
@@ -60,6 +65,7 @@ def add_verification(user: User, address: str, client: Client) -> None:
     outbox.enqueue(Kind.EMAIL_VERIFICATION, proof, client)
 
 
+@transaction()
 def verify(proof: Proof, client: Client) -> int:
     """Count an e-mail as proven; one that was pending becomes the account's. Return the account.
 

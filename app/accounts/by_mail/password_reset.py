@@ -9,7 +9,7 @@ from app.accounts import lookup
 from app.audit import Event
 from app.core import proofs
 from app.core.client import Client
-from app.core.database import lock_user, release_connection
+from app.core.database import lock_user, release_connection, transaction
 from app.core.errors import NotFoundError, ProofRefusedError, ValidationError
 from app.core.proofs import PASSWORD_RESET, Proof
 from app.extensions import db
@@ -31,12 +31,18 @@ def request_reset(email: str, client: Client) -> None:
     are not sent, and nothing tells so either.
     """
     if count_mail(PASSWORD_RESET, email):
-        proof = proofs.create(PASSWORD_RESET, email, client)
-        outbox.enqueue(Kind.PASSWORD_RESET, proof, client)
-        db.session.commit()
-        audit.record(Event.MAIL_REQUESTED, user_id=None, kind=Kind.PASSWORD_RESET)
+        _request(email, client)
 
 
+@transaction()
+def _request(email: str, client: Client) -> None:
+    proof = proofs.create(PASSWORD_RESET, email, client)
+    outbox.enqueue(Kind.PASSWORD_RESET, proof, client)
+    db.session.commit()
+    audit.record(Event.MAIL_REQUESTED, user_id=None, kind=Kind.PASSWORD_RESET)
+
+
+@transaction()
 def reset_link(user_id: int) -> str:
     """Make a reset for an operator to hand out, and return its link: nothing is mailed.
 
@@ -69,6 +75,11 @@ def reset_password(proof: Proof, new_password: str, client: Client) -> None:
     """
     _refuse_guessable(proof, new_password)
     hashed = hashing.hash_password(new_password, FlowKey(client.address, str(proof.user_id)))
+    _store(proof, hashed, client)
+
+
+@transaction()
+def _store(proof: Proof, hashed: str, client: Client) -> None:
     user = lock_user(proof.user_id)
     if user is None or not _is_good(proof, user) or not proofs.use(proof):
         db.session.rollback()

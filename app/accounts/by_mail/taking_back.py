@@ -15,7 +15,7 @@ from app import audit
 from app.audit import Event
 from app.core import proofs
 from app.core.client import Client
-from app.core.database import lock_user
+from app.core.database import lock_user, transaction
 from app.core.errors import ProofRefusedError
 from app.core.proofs import Proof
 from app.core.unique import flush_unique
@@ -45,6 +45,12 @@ def take_back(token: str, client: Client) -> str:
     """
     with counting_bad_tokens(client.address):
         proof = proofs.find_by_token(proofs.UNDO, token)
+    _take_back(proof, client)
+    return proof.email
+
+
+@transaction()
+def _take_back(proof: Proof, client: Client) -> None:
     user = lock_user(proof.user_id)
     since = proofs.first_notice(proof) - _SLACK
     if user is None or not proofs.use(proof):
@@ -59,7 +65,6 @@ def take_back(token: str, client: Client) -> str:
     db.session.commit()
     ending.update_revocation_list(ended)
     audit.record(Event.ACCOUNT_RECOVERED, user_id=user.id)
-    return proof.email
 
 
 def _remove_identities(user: User, proof: Proof, since: datetime) -> None:

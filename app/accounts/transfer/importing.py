@@ -20,7 +20,7 @@ from app.accounts.transfer.rows import NewAccount, Options, RefusedRowError, Row
 from app.accounts.username_rule import usernames_like
 from app.audit import Event
 from app.core import proofs
-from app.core.database import BATCH_ROWS, release_connection
+from app.core.database import BATCH_ROWS, release_connection, transaction
 from app.core.errors import AccountError
 from app.core.unique import flush_unique
 from app.extensions import db
@@ -179,6 +179,7 @@ def _free_username(account: NewAccount, seen: _Seen) -> str:
     raise AssertionError("there is no end of usernames")
 
 
+@transaction()
 def _insert_all(accounts: Sequence[NewAccount]) -> bool:
     """Insert accounts in one transaction; False: another account was first, and none is."""
     if not accounts:
@@ -196,6 +197,7 @@ def _insert_all(accounts: Sequence[NewAccount]) -> bool:
     return True
 
 
+@transaction()
 def _insert_one(account: NewAccount, batch: Batch) -> bool:
     """Insert an account of a batch in which another one was in the way of some."""
     try:

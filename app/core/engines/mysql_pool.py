@@ -16,11 +16,12 @@ from pymysql.constants.SERVER_STATUS import SERVER_STATUS_IN_TRANS
 from pymysql.err import Error, MySQLError, OperationalError
 from sqlalchemy import event
 from sqlalchemy.dialects.mysql.pymysql import MySQLDialect_pymysql
-from sqlalchemy.engine import ExecutionContext
+from sqlalchemy.engine import ExceptionContext, ExecutionContext
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, PoolResetState, QueuePool
 
 from app.core.engines.beginning import begins_transaction
+from app.core.engines.failures import NO_WRITER, number_of
 
 # Seconds for which callers wait for the half-open probe before they fail fast.
 MAX_WAIT = 0.3
@@ -54,13 +55,14 @@ class StatusConnection(Connection):
             super().rollback()
             self._failed = False
 
-    def is_in_transaction(self) -> bool:
+    @property
+    def in_transaction(self) -> bool:
         """Tell from the status flags of the last answer; that of an error has none."""
         return bool(self.server_status & SERVER_STATUS_IN_TRANS)
 
     def may_be_in_transaction(self) -> bool:
         """Tell what is certain only if the last statement did not fail."""
-        return self._failed or self.is_in_transaction()
+        return self._failed or self.in_transaction
 
 
 class CircuitBreakerPool(QueuePool):
@@ -148,5 +150,12 @@ def _begin(cursor: Any, statement: str, _values: Any, context: ExecutionContext)
     if context.execution_options.get("whole_transaction"):
         return
     connection: StatusConnection = cursor.connection
-    if not connection.is_in_transaction() and begins_transaction(statement, context):
+    if not connection.in_transaction and begins_transaction(statement, context):
         connection.begin()
+
+
+@event.listens_for(MySQLDialect_pymysql, "handle_error")
+def _leave_read_only_server(context: ExceptionContext) -> None:
+    """Replace every connection that is open: a new one finds the server that is the writer now."""
+    if number_of(context.original_exception) in NO_WRITER:
+        context.is_disconnect = True

@@ -13,6 +13,7 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts import disabling, lookup, password_change, profile_change, registration
+from app.core import database
 from app.core.errors import AccountError, SessionRefusedError
 from app.extensions import db
 from app.models import User, utcnow
@@ -32,6 +33,12 @@ GOOGLE = {"google_client_id": "id", "google_client_secret": "secret"}
 SARI = ExternalIdentity(
     "google", "https://accounts.google.com", "1", "sari@gmail.com", email_proven=True, name="Sari"
 )
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What else would hide a deadlock."""
+    monkeypatch.setattr(database, "ATTEMPTS", 1)
 
 
 class Account:
