@@ -10,12 +10,18 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 
-from tests.support.application import BROWSER, DUMMY
-from tests.support.databases import PrivateMySQL, execute, private_mysql, select
+from app import create_app
+from app.core.errors import RevocationUnknownError, TokenRevokedError
+from app.extensions import db
+from app.sessions.revocation import RevocationList
+from tests.support.application import BROWSER, DUMMY, close
+from tests.support.databases import PrivateMySQL, execute, make_config, private_mysql, select
 from tests.support.environment import free_port, wait_until
 from tests.support.http import Answer, once
 from tests.support.servers import Server, run_server
@@ -74,6 +80,36 @@ def test_it_comes_back_without_a_restart(place: Place, fault: signal.Signals) ->
         logins = pool.map(lambda _: once(place.server.url, "POST", "/login", **DUMMY), range(24))
         assert {answer.status for answer in logins} == {200}
     assert place.server.process.poll() is None
+
+
+def test_a_server_that_takes_no_writes_adds_to_the_list_of_revocations_and_removes_nothing(
+    place: Place, tmp_path: Path
+) -> None:
+    """It may be a member of a cluster that the latest logouts have not reached."""
+    tokens = once(place.server.url, "POST", "/login", **DUMMY).json()
+    ended = int(jwt.decode(tokens["access_token"], options={"verify_signature": False})["sid"])
+    out = once(place.server.url, "POST", "/api/auth/logout/", refresh=tokens["refresh_token"])
+    assert out.status == 200
+    app = create_app(make_config(place.url, tmp_path / "behind"))
+    with app.app_context():
+        engine = db.engine
+    known, newcomer = RevocationList(app), RevocationList(app)
+    known.refresh(engine)
+    behind = f"UPDATE session SET revoked_at = NULL WHERE id = {ended}"
+    execute(place.url, "SET GLOBAL read_only = 1", behind)  # root writes all the same
+    try:
+        known.refresh(engine)
+        with pytest.raises(TokenRevokedError):
+            known.check(ended)
+        with pytest.raises(RevocationUnknownError):
+            newcomer.check(ended)
+    finally:
+        execute(place.url, "SET GLOBAL read_only = 0")
+    known.refresh(engine)
+    known.check(ended)
+    newcomer.stop()
+    known.stop()
+    close(app)
 
 
 def test_what_was_acknowledged_before_a_crash_is_there_after_it(place: Place) -> None:
