@@ -137,6 +137,26 @@ def test_every_table_and_column_has_a_comment(mysql_migrated: str) -> None:
     assert [name for name, comment in [*tables, *columns] if not comment] == []
 
 
+def test_every_table_is_fit_for_distribution(mysql_migrated: str) -> None:
+    """Group Replication wants InnoDB and a primary key; Vitess and TiDB run nothing on the server.
+
+    docs/scaling has their rules.
+    """
+    here = "table_schema = DATABASE()"
+    engines = f"SELECT table_name, engine FROM information_schema.tables WHERE {here}"
+    keys = f"SELECT table_name FROM information_schema.statistics WHERE {here}"
+    tables = {*Base.metadata.tables, "alembic_version"}
+    assert dict(select(mysql_migrated, engines)) == dict.fromkeys(tables, "InnoDB")
+    assert {
+        name for (name,) in select(mysql_migrated, f"{keys} AND index_name = 'PRIMARY'")
+    } == tables
+    others = f"{keys} AND index_type <> 'BTREE'"
+    assert select(mysql_migrated, others) == [], "no FULLTEXT, no SPATIAL"
+    for kind, of in {"triggers": "trigger", "routines": "routine", "events": "event"}.items():
+        query = f"SELECT * FROM information_schema.{kind} WHERE {of}_schema = DATABASE()"
+        assert select(mysql_migrated, query) == []
+
+
 def test_the_first_columns_are_those_of_the_assignment(mysql_migrated: str) -> None:
     columns = select(mysql_migrated, "SHOW COLUMNS FROM user")[:4]
     assert [(c[0], re.sub(r"int\(\d+\)", "int", c[1])) for c in columns] == [
