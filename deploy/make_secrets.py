@@ -11,7 +11,7 @@ import ipaddress
 import os
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from string import Template
@@ -53,47 +53,74 @@ _SIGNS_CERTIFICATES = x509.KeyUsage(
 
 def main() -> None:
     """Make what is missing, and say what that means for the stack."""
-    if KEYRING.exists() and not DATABASE.exists():
+    check_volumes([DATABASE])
+    make_secrets(USERS_SQL.read_text(encoding="utf-8"), ["root", "workbench"], ["mysql"])
+
+
+def check_volumes(databases: Sequence[Path]) -> None:
+    """Say which volume is missing, and exit where going on would lose data.
+
+    Args:
+        databases: where each MySQL keeps its data; one is enough to go on from.
+
+    """
+    has_database = any(path.exists() for path in databases)
+    if KEYRING.exists() and not has_database:
         sys.exit(
             "loguserapp: the volume of the database is missing, though this stack had one. Bring "
             "it back; or begin anew with `docker compose down -v`, and then restore a backup"
         )
-    if DATABASE.exists() and not (SECRETS / "made").exists():
+    if has_database and not (SECRETS / "made").exists():
         _say("the volume of the secrets was missing: new passwords are made, which MySQL takes")
-    if DATABASE.exists() and not KEYRING.exists():
+    if has_database and not KEYRING.exists():
         _say("the volume of the signing keys is empty: new ones are made, which ends every login")
 
-    users = ["root", "workbench", *(user for _, user, _ in SERVICES.values())]
-    passwords = {user: _made(user, secrets.token_hex(32).encode).decode() for user in users}
-    server = _made("mysql.pem", _certificates)
+
+def make_secrets(users_sql: str, users: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """Make what is missing, and hand each reader what it reads.
+
+    Args:
+        users_sql: the statements that set MySQL's users, with `$user` for each password.
+        users: MySQL's users besides those of the services.
+        names: the host names in MySQL's certificate, if it is made now.
+
+    Returns:
+        The password of each user.
+
+    """
+    everyone = [*users, *(user for _, user, _ in SERVICES.values())]
+    passwords = {user: made(user, secrets.token_hex(32).encode).decode() for user in everyone}
+    server = made("mysql.pem", lambda: _certificates(names))
     ca = server[server.rindex(b"-----BEGIN CERTIFICATE") :]
 
-    users_sql = Template(USERS_SQL.read_text(encoding="utf-8")).substitute(passwords)
     owner = f"[client]\nuser=migrate\npassword={passwords['migrate']}\n"
-    _give(MYSQL, "mysql/users.sql", users_sql.encode())
-    _give(MYSQL, "mysql/owner.cnf", owner.encode())
-    _give(MYSQL, "mysql/workbench", f"{passwords['workbench']}\n".encode())
-    _give(MYSQL, "mysql/server.pem", server)
-    _give(MYSQL, "mysql/ca.pem", ca)
+    give(MYSQL, "mysql/users.sql", Template(users_sql).substitute(passwords).encode())
+    give(MYSQL, "mysql/owner.cnf", owner.encode())
+    give(MYSQL, "mysql/workbench", f"{passwords['workbench']}\n".encode())
+    give(MYSQL, "mysql/server.pem", server)
+    give(MYSQL, "mysql/ca.pem", ca)
     for folder, (reader, user, database) in SERVICES.items():
         # With the CA named, the driver refuses a server that cannot prove to be `mysql`.
         url = f"mysql://{user}:{passwords[user]}@mysql/{database}?ssl_ca=/run/secrets/ca.pem"
-        _give(reader, f"{folder}/database_url", url.encode())
-        _give(reader, f"{folder}/ca.pem", ca)
-    cookies = _made("perpustakaan_cookies", secrets.token_hex(32).encode)
+        give(reader, f"{folder}/database_url", url.encode())
+        give(reader, f"{folder}/ca.pem", ca)
+    cookies = made("perpustakaan_cookies", secrets.token_hex(32).encode)
     for folder in ("perpustakaan", "perpustakaan-migrate"):
-        _give(SERVICES[folder][0], f"{folder}/secret_key", cookies)
+        give(SERVICES[folder][0], f"{folder}/secret_key", cookies)
+    return passwords
 
 
 def _say(text: str) -> None:
     print(f"loguserapp: {text}", file=sys.stderr)  # noqa: T201
 
 
-def _made(name: str, make: Callable[[], bytes]) -> bytes:
+def made(name: str, make: Callable[[], bytes]) -> bytes:
+    """Return the secret of this name, made now if there is none."""
     return read_or_create(SECRETS / "made" / name, make)
 
 
-def _give(reader: int, name: str, content: bytes) -> None:
+def give(reader: int, name: str, content: bytes) -> None:
+    """Write a file of the secrets, in a folder that its reader alone can open."""
     path = SECRETS / name
     if not path.exists() or path.read_bytes() != content:
         replace(path, content)
@@ -101,15 +128,16 @@ def _give(reader: int, name: str, content: bytes) -> None:
     os.chown(path, reader, reader)
 
 
-def _certificates() -> bytes:
+def _certificates(hosts: Sequence[str]) -> bytes:
     """MySQL's key and certificate, and that of an authority whose own key is not kept."""
     authority, server = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority_id = x509.SubjectKeyIdentifier.from_public_key(authority.public_key())
     issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority_id)
-    names = [x509.DNSName("mysql"), x509.DNSName("localhost"), x509.IPAddress(_LOOPBACK)]
+    names = [x509.DNSName(host) for host in (*hosts, "localhost")]
+    alternatives = x509.SubjectAlternativeName([*names, x509.IPAddress(_LOOPBACK)])
     certificate = (
-        _certificate("mysql", server)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        _certificate(hosts[0], server)
+        .add_extension(alternatives, critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(issuer, critical=False)
     )

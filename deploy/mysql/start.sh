@@ -5,6 +5,7 @@
 #   - a database is made beside its place and moved there whole;
 #   - users, passwords and rights are set at every start, before anyone can connect: they are
 #     those of the secrets even on a volume that knew others.
+# Arguments are further options of mysqld: deploy/cluster/start.sh has some.
 set -euo pipefail
 data=/var/lib/mysql/data
 
@@ -23,4 +24,4 @@ exec mysqld --datadir="$data" --init-file=/run/secrets/users.sql \
 	--character-set-server=utf8mb4 --collation-server=utf8mb4_bin --default-time-zone=+00:00 \
 	--skip-name-resolve --mysqlx=OFF --disable-log-bin --max-connections=300 \
 	--loose-innodb-numa-interleave=OFF --innodb-buffer-pool-size=256M --innodb-flush-log-at-trx-commit=1 --local-infile=OFF \
-	--log-error-verbosity=2
+	--log-error-verbosity=2 "$@"
