@@ -6,7 +6,7 @@ come into being meanwhile. It begins with the member that has every transaction 
 
     python -m deploy.cluster.steward                            the loop
     python -m deploy.cluster.steward status                     what each member says
-    python -m deploy.cluster.steward bootstrap --without NAME   a group without a member that is lost
+    python -m deploy.cluster.steward bootstrap --without NAME   make a group without one that is lost
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from deploy.cluster.members import NAMES, PEERS_SQL, Peer, connect, is_online, s
 _INTERVAL = 1.0
 _TIMEOUT = 3.0  # of one answer
 _PAUSE = 2.0  # after a join that failed
+_APART = 3.0  # between two joins: at once they are in each other's way, and one waits for longer
 _REPLICATION_PASSWORD = Path("/run/secrets/replication")
 _OUTSIDE = ("OFFLINE", "ERROR")
 # What it has done, and what it has received and not done yet: after a crash it still will.
@@ -110,6 +111,7 @@ class Steward:
 
     def __init__(self) -> None:
         self._joining: dict[str, threading.Thread] = {}
+        self._last_join = -_APART
         self._said: dict[str, str] = {}
 
     def run(self) -> None:
@@ -137,9 +139,11 @@ class Steward:
                 say(text)
 
     def _join(self, name: str, member: Member | None) -> None:
+        others = [thread for thread in self._joining.values() if thread.is_alive()]
         running = self._joining.get(name)
-        if running and running.is_alive():
+        if running in others or (others and time.monotonic() < self._last_join + _APART):
             return
+        self._last_join = time.monotonic()
         self._joining[name] = threading.Thread(
             target=self._try_to_join, args=(name, member), daemon=True
         )
