@@ -17,7 +17,9 @@ def main() -> None:
     end = time.monotonic() + _PATIENCE
     while not _has_primary():
         if time.monotonic() > end:
-            sys.exit("loguserapp: no member can be written to. `docker compose logs steward` says why")
+            sys.exit(
+                "loguserapp: no member can be written to. `docker compose logs steward` says why"
+            )
         time.sleep(0.5)
     migrate.main()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -20,6 +20,8 @@ _PORT = 8000
 _INTERVAL = 0.2
 # An answer counts for this long, and an asked member has this long to give the next one.
 _FRESH = 1.5
+# From the one that lacks least.
+_STATES = ("ONLINE", "ERROR", "OFFLINE", "RECOVERING", "UNREACHABLE")
 _SELF_SQL = """SELECT @@GLOBAL.super_read_only, COALESCE(MAX(VIEW_ID), '')
     FROM performance_schema.replication_group_member_stats WHERE MEMBER_ID = @@server_uuid"""
 
@@ -32,6 +34,12 @@ class View:
     read_only: bool
     number: tuple[int, ...]  # grows with each change of the group's members
     peers: tuple[Peer, ...]
+    was_online: bool = False  # since it started
+
+    @property
+    def state(self) -> str:
+        """What the member says of itself."""
+        return next((peer.state for peer in self.peers if peer.name == self.member), "OFFLINE")
 
 
 def primary_of(views: Collection[View]) -> str | None:
@@ -50,17 +58,16 @@ def primary_of(views: Collection[View]) -> str | None:
 
 
 def reader_of(views: Collection[View]) -> str | None:
-    """Return a member that answers reads and refuses writes: for when there is no primary.
+    """Return a member that answers reads and refuses writes, while there is no primary.
 
     One that is part of a group, else one that was until it lost sight of the others. One that has
-    just started may lack much, and is none.
+    only started may lack much, and is none.
     """
-    for wanted in ("ONLINE", "ERROR"):
-        for view in sorted(views, key=lambda view: view.member):
-            states = {peer.name: peer.state for peer in view.peers}
-            if view.read_only and states.get(view.member) == wanted:
-                return view.member
-    return None
+    if primary_of(views):
+        return None
+    readers = [view for view in views if view.read_only and view.was_online]
+    readers.sort(key=lambda view: (_STATES.index(view.state), view.member))
+    return readers[0].member if readers else None
 
 
 class Watch:
@@ -84,7 +91,9 @@ class Watch:
     def _follow(self, member: str) -> None:
         while True:
             try:
+                # A connection lasts as long as its member runs.
                 with connect(member, "roles", _FRESH) as connection, connection.cursor() as cursor:
+                    was_online = False
                     while True:
                         asked = time.monotonic()
                         cursor.execute(PEERS_SQL)
@@ -92,7 +101,9 @@ class Watch:
                         cursor.execute(_SELF_SQL)
                         ((read_only, view_id),) = cursor.fetchall()
                         number = tuple(int(part) for part in view_id.split(":") if part)
-                        self._views[member] = asked, View(member, bool(read_only), number, peers)
+                        view = View(member, bool(read_only), number, peers)
+                        was_online |= view.state == "ONLINE"
+                        self._views[member] = asked, replace(view, was_online=was_online)
                         time.sleep(_INTERVAL)
             except Exception:  # noqa: BLE001 - whatever it was, the member gave no answer
                 self._views.pop(member, None)

@@ -73,7 +73,9 @@ def decide(members: Mapping[str, Member | None], is_subset: Callable[[str, str],
     inside = [name for name, member in answers.items() if member.state not in _OUTSIDE]
     if inside:
         return Decision(problem=f"{', '.join(inside)} in a group without a majority: waiting")
-    first = most_advanced({n: m.transactions for n, m in answers.items()}, is_subset)
+    # One in the state ERROR comes last: it needs up to half a minute to leave what it was in.
+    order = sorted(answers, key=lambda name: (answers[name].state == "ERROR", name))
+    first = most_advanced({name: answers[name].transactions for name in order}, is_subset)
     if first is None:
         sets = "; ".join(f"{name}: {member.transactions}" for name, member in answers.items())
         return Decision(problem=f"no group is made, each member lacks transactions: {sets}")
@@ -84,7 +86,7 @@ def most_advanced(
     transactions: Mapping[str, str], is_subset: Callable[[str, str], bool]
 ) -> str | None:
     """Return the first member that has all that the others have; None if there is none."""
-    for name in sorted(transactions):
+    for name in transactions:
         if all(is_subset(each, transactions[name]) for each in transactions.values()):
             return name
     return None
