@@ -6,7 +6,7 @@ come into being meanwhile. It begins with the member that has every transaction 
 
     python -m deploy.cluster.steward                            the loop
     python -m deploy.cluster.steward status                     what each member says
-    python -m deploy.cluster.steward bootstrap --without NAME   make a group without one that is lost
+    python -m deploy.cluster.steward bootstrap --without NAME   a group without a lost member
 """
 
 from __future__ import annotations
