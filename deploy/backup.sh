@@ -25,11 +25,12 @@ mkdir -p "$(dirname "$file")"
 work=$(mktemp -d "$(dirname "$file")/.backup.XXXXXX") # on the same disk, so that it moves whole
 trap 'rm -rf "$work"' EXIT
 
+. deploy/database.sh
 # A MySQL that has run since before the library has no database for it until it starts again.
-databases=$(docker compose exec -T mysql mysql --defaults-extra-file=/run/secrets/owner.cnf -BN \
+databases=$(database mysql -BN \
 	-e "SHOW DATABASES WHERE \`Database\` IN ('loguserapp', 'perpustakaan')") || fail "MySQL does not answer"
 for database in $databases; do
-	docker compose exec -T mysql mysqldump --defaults-extra-file=/run/secrets/owner.cnf \
+	database mysqldump \
 		--single-transaction --quick --loose-skip-masking-policies --no-tablespaces --set-gtid-purged=OFF --hex-blob \
 		--default-character-set=utf8mb4 $database >"$work/$database.sql" || fail "mysqldump failed"
 	tail -n 1 "$work/$database.sql" | grep -q '^-- Dump completed' || fail "the dump is cut off"

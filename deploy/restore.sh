@@ -4,6 +4,7 @@
 #   BACKUP_PASSPHRASE_FILE    the passphrase, if it was encrypted with one (or BACKUP_PASSPHRASE);
 #                             a private key is looked for in your own GnuPG keyring
 #   LOGINS=end                make new signing keys, which ends every login that was ever made
+#   SERVICES=web              start these in the end, and what they need; all, unless given
 set -euo pipefail
 umask 077
 cd "$(dirname "$0")/.."
@@ -13,7 +14,8 @@ fail() {
 	say "nothing was restored: $*"
 	exit 1
 }
-sql() { docker compose exec -T mysql mysql --defaults-extra-file=/run/secrets/owner.cnf -BN "$@"; }
+. deploy/database.sh
+sql() { database mysql -BN "$@"; }
 
 [ -n "${FILE:-}" ] || fail "which backup? make restore FILE=backups/…"
 [ -r "$FILE" ] || fail "$FILE cannot be read"
@@ -48,7 +50,7 @@ rows() { # database, table
 		sql -e "SELECT id FROM $1.$2 LIMIT 1"
 }
 accounts() { rows loguserapp user; }
-docker compose up -d --wait mysql || fail "MySQL does not start"
+docker compose up -d --wait "$database_service" || fail "MySQL does not start"
 [ -z "$(accounts)" ] || fail "this stack has accounts, and nothing is overwritten. A backup goes into an empty one"
 # Its readers are numbers of accounts, which would be those of others.
 [ -z "$(rows perpustakaan book)$(rows perpustakaan reader)" ] ||
@@ -85,8 +87,8 @@ else
 	tar -C "$work/instance" -c . | docker compose run --rm --no-deps -T --entrypoint tar web -C /instance -x
 	say "logins are as they were at the backup: what was ended since is alive again (LOGINS=end ends all)"
 fi
-docker compose up -d --wait
-if [ -n "$(docker compose --profile perpustakaan ps -q perpustakaan)" ]; then
+docker compose up -d --wait ${SERVICES:-}
+if [ -n "$(docker compose --profile perpustakaan ps -q perpustakaan 2>/dev/null)" ]; then # not in the cluster
 	docker compose --profile perpustakaan up -d --wait # its tables may be of an older version
 fi
 say "restored"

@@ -123,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         views = self.watch.views()
-        right = {f"/primary/{primary_of(views)}", f"/readable/{reader_of(views)}"}
+        right = {"/", f"/primary/{primary_of(views)}", f"/readable/{reader_of(views)}"}
         ok = self.path in right
         self.send_response(HTTPStatus.OK if ok else HTTPStatus.SERVICE_UNAVAILABLE)
         self.send_header("Content-Length", "0")

@@ -29,6 +29,7 @@ _TIMEOUT = 3.0  # of one answer
 _PAUSE = 2.0  # after a join that failed
 _APART = 3.0  # between two joins: at once they are in each other's way, and one waits for longer
 _REPLICATION_PASSWORD = Path("/run/secrets/replication")
+_ALIVE = Path("/tmp/alive")  # noqa: S108 - for the health check of the container
 _OUTSIDE = ("OFFLINE", "ERROR")
 # What it has done, and what it has received and not done yet: after a crash it still will.
 _TRANSACTIONS_SQL = """SELECT CONCAT_WS(',', NULLIF(@@GLOBAL.gtid_executed, ''),
@@ -119,6 +120,7 @@ class Steward:
     def run(self) -> None:
         """Look at the members, act, and so on."""
         while True:
+            _ALIVE.touch()
             members = _ask(NAMES)
             try:
                 decision = decide(members, _is_subset(members))
