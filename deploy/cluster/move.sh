@@ -25,7 +25,14 @@ single docker compose exec -T mysql true || {
 say "starting the members"
 cluster docker compose up -d --wait haproxy
 backup=$(mktemp -d)
-trap 'rm -rf "$backup"; read_only OFF; say "nothing was moved: the single stack goes on"' EXIT
+go_back() {
+	rm -rf "$backup"
+	read_only OFF
+	cluster docker compose stop nginx
+	single docker compose start nginx
+	say "nothing was moved: the single stack goes on"
+}
+trap go_back EXIT
 
 begun=$SECONDS
 read_only ON
@@ -35,8 +42,8 @@ single env FILE="$backup/data.tar.gz" BACKUP_PASSPHRASE= BACKUP_PASSPHRASE_FILE=
 say "$(du -h "$backup/data.tar.gz" | cut -f 1) of data are read"
 cluster env FILE="$backup/data.tar.gz" SERVICES=web deploy/restore.sh
 single docker compose stop nginx
-trap 'rm -rf "$backup"' EXIT
 cluster docker compose up -d --wait
+trap 'rm -rf "$backup"' EXIT
 say "moved: read-only for $((SECONDS - begun)) s"
 single docker compose stop
 say "the single stack is stopped and keeps its data as they were: docker compose down -v deletes them"
