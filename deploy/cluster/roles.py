@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -137,7 +138,8 @@ def main() -> None:
     """Answer until the end."""
     watch = _Handler.watch = Watch()
     watch.start()
-    ThreadingHTTPServer(("", _PORT), _Handler).serve_forever()
+    with suppress(KeyboardInterrupt):
+        ThreadingHTTPServer(("", _PORT), _Handler).serve_forever()
 
 
 if __name__ == "__main__":

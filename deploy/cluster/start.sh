@@ -23,7 +23,7 @@ exec bash /loguserapp/start.sh \
 	--group-replication-consistency="${GROUP_REPLICATION_CONSISTENCY:-BEFORE_ON_PRIMARY_FAILOVER}" \
 	--group-replication-exit-state-action=READ_ONLY --group-replication-autorejoin-tries=0 \
 	--group-replication-member-expel-timeout=0 --group-replication-unreachable-majority-timeout=3 \
-	--group-replication-components-stop-timeout=5 --group-replication-message-cache-size=134217728 --group-replication-clone-threshold=100000 \
+	--group-replication-message-cache-size=134217728 --group-replication-clone-threshold=100000 \
 	--group-replication-ssl-mode=VERIFY_IDENTITY --group-replication-recovery-use-ssl=ON \
 	--group-replication-recovery-ssl-verify-server-cert=ON \
 	--group-replication-recovery-ssl-ca=/run/secrets/ca.pem \

@@ -6,6 +6,7 @@ come into being meanwhile. It begins with the member that has every transaction 
 
     python -m deploy.cluster.steward                            the loop
     python -m deploy.cluster.steward status                     what each member says
+    python -m deploy.cluster.steward primary NAME               hand the role over
     python -m deploy.cluster.steward bootstrap --without NAME   a group without a lost member
 """
 
@@ -17,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,15 +100,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="steward")
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("status", help="what each member says")
+    handed = commands.add_parser("primary", help="make another member the primary")
+    handed.add_argument("name", choices=NAMES)
     forced = commands.add_parser("bootstrap", help="make a group without members that are lost")
     forced.add_argument("--without", action="append", required=True, choices=NAMES)
     given = parser.parse_args()
     if given.command == "status":
         _print_status()
+    elif given.command == "primary":
+        _hand_over(given.name)
     elif given.command == "bootstrap":
         _bootstrap_without(given.without)
     else:
-        Steward().run()
+        with suppress(KeyboardInterrupt):
+            Steward().run()
 
 
 class Steward:
@@ -124,7 +131,7 @@ class Steward:
             members = _ask(NAMES)
             try:
                 decision = decide(members, _is_subset(members))
-            except pymysql.Error:
+            except (pymysql.Error, OSError):
                 continue  # the one that compares has just gone
             for name in decision.join:
                 self._join(name, members[name])
@@ -157,7 +164,7 @@ class Steward:
         begun = time.monotonic()
         try:
             _start(name, stop=member is not None and member.state == "ERROR")
-        except pymysql.Error as error:
+        except (pymysql.Error, OSError) as error:
             self._say(f"join {name}", f"{name} could not join: {_reason(error)}")
             time.sleep(_PAUSE)
         else:
@@ -167,7 +174,7 @@ class Steward:
     def _bootstrap(self, name: str) -> None:
         try:
             _start(name, stop=True, bootstrap=True)
-        except pymysql.Error as error:
+        except (pymysql.Error, OSError) as error:
             self._say("bootstrap", f"{name} could not begin the group: {_reason(error)}")
         else:
             self._said.pop("bootstrap", None)
@@ -222,14 +229,24 @@ def _start(name: str, *, stop: bool, bootstrap: bool = False) -> None:
                 cursor.execute("SET GLOBAL group_replication_bootstrap_group = 0")
 
 
-def _reason(error: pymysql.Error) -> str:
-    return str(error.args[-1])
+def _reason(error: Exception) -> str:
+    return str(error.args[-1] if error.args else error)
 
 
 def _print_status() -> None:
     for name, member in _ask(NAMES).items():
         state = member.state if member else "no answer"
         print(f"{name}  {state}  {member.transactions if member else ''}".rstrip())  # noqa: T201
+
+
+def _hand_over(name: str) -> None:
+    try:
+        with connect(name, "steward", None) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT group_replication_set_as_primary(@@server_uuid)")
+            ((answer,),) = cursor.fetchall()
+    except (pymysql.Error, OSError) as error:
+        sys.exit(f"loguserapp: {name} did not become the primary: {_reason(error)}")
+    say(f"{name}: {answer}")
 
 
 def _bootstrap_without(lost: Collection[str]) -> None:
