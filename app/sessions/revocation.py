@@ -26,7 +26,6 @@ from typing import NamedTuple
 
 from flask import Flask
 from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from app import audit
 from app.audit import Fault
@@ -38,6 +37,8 @@ from app.services import Service
 from app.text import unix
 
 REFRESH_INTERVAL = 1.0
+# After a failure, which the end of the connection to a server that was replaced is as well.
+_RETRY_INTERVAL = 0.2
 TRUST_SECONDS = 60.0
 # The clock skew allowed between two replicas.
 _CLOCK_SKEW = timedelta(seconds=10)
@@ -181,12 +182,14 @@ class RevocationList:
         with self._app.app_context():
             engine = db.engine
         while not self._stopped.is_set():
+            pause = REFRESH_INTERVAL
             try:
                 self.refresh(engine)
-            except SQLAlchemyError as error:
+            except Exception as error:  # noqa: BLE001 - without this thread tokens outlive logouts
                 audit.record(Fault.REVOCATION_LIST_REFRESH_FAILED, error=type(error).__name__)
+                pause = _RETRY_INTERVAL
             self._first_refresh.set()
-            self._stopped.wait(REFRESH_INTERVAL)
+            self._stopped.wait(pause)
 
 
 revocation_list = Service[RevocationList]("revocation list")

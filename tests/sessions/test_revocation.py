@@ -282,6 +282,32 @@ def test_one_thread_looks_however_many_checks_need_it(
     assert started() == [thread]
 
 
+def test_an_error_that_nobody_expected_does_not_end_the_thread(
+    app: Flask,
+    known: RevocationList,
+    outage: Outage,
+    started: Callable[[], list[threading.Thread]],
+) -> None:
+    known.check(1)
+    threads = started()
+    raised: list[Exception] = []
+    ended: list[int] = []
+
+    def fail_once() -> None:
+        if raised:
+            ended.append(1)
+            return
+        raised.append(MemoryError())
+        raise raised[0]
+
+    at_each_look(app, fail_once)
+    wait_until(lambda: ended, "the next look")
+    outage.now = 1.0
+    known.check(1)
+    assert started() == threads
+    assert threads[0].is_alive()
+
+
 def test_a_thread_that_died_is_replaced(
     app: Flask,
     known: RevocationList,
@@ -294,13 +320,16 @@ def test_a_thread_that_died_is_replaced(
     known.check(1)
     (thread,) = started()
 
+    class Died(BaseException):
+        pass
+
     def fail_once() -> None:
         if not died:
-            raise MemoryError
+            raise Died
 
     at_each_look(app, fail_once)
     thread.join(timeout=30)
-    assert died == [MemoryError]
+    assert died == [Died]
     outage.now = 60.1
 
     def is_good() -> bool:
