@@ -94,7 +94,7 @@ class RefreshCounter:
 
     def _refresh(self, state: Lineage, operation: Operation) -> State | Impossible:
         rotation, presented = operation.arguments
-        is_current = rotation == state.rotation and presented in {state.current or presented}
+        is_current = rotation == state.rotation and state.current in {None, presented}
         is_predecessor = rotation == state.rotation - 1
         if not (state.is_alive and (is_current or is_predecessor)):
             # Refused. An old token of a living session is a copy, and ends it.
@@ -105,10 +105,9 @@ class RefreshCounter:
         following = Lineage(state.rotation + 1, None) if is_current else state
         if operation.outcome is Outcome.UNKNOWN:
             return following
-        successor = operation.result
-        if successor not in {following.current or successor}:
+        if following.current not in {None, operation.result}:
             return IMPOSSIBLE
-        return replace(following, current=str(successor))
+        return replace(following, current=str(operation.result))
 
 
 class PasswordEpoch:
@@ -124,9 +123,7 @@ class PasswordEpoch:
         if operation.action == "register":
             return operation.arguments[0] if state is None else IMPOSSIBLE
         counts = operation.arguments[0] == state
-        if operation.outcome is not Outcome.UNKNOWN and counts != (
-            operation.outcome is Outcome.OK
-        ):
+        if operation.outcome is not Outcome.UNKNOWN and counts != (operation.outcome is Outcome.OK):
             return IMPOSSIBLE
         is_changed = operation.action == "change" and counts
         return operation.arguments[1] if is_changed else state
