@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test coverage test-image-python test-compose test-examples bench lint format sql translations backup restore rolling-update pictures lock clean
+.PHONY: help run demo test coverage test-image-python test-compose test-cluster test-examples bench lint format sql translations backup restore rolling-update pictures lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
@@ -16,7 +16,7 @@ demo: .venv/.runtime ## the same with the examples Next.js, Laravel and perpusta
 	@exec $(BIN)/python -m tools.demo
 
 test: .venv/.dev ## run every test
-	@$(BIN)/python -m pytest -m "not compose and not alone and not examples" --numprocesses auto --dist worksteal
+	@$(BIN)/python -m pytest -m "not compose and not alone and not examples and not cluster" --numprocesses auto --dist worksteal
 	@exec $(BIN)/python -m pytest -m alone
 
 coverage: .venv/.dev ## run the quick tests and say which lines and branches they leave out
@@ -34,6 +34,10 @@ test-image-python: ## run the quick tests on the Python of the image, on SQLite 
 
 test-compose: .venv/.dev ## run the production stack and break it (needs Docker; 5 minutes)
 	@exec $(BIN)/python -m pytest -m compose -s -v tests/system
+
+# Ended from outside if it should hang; it removes all that it started then, too.
+test-cluster: .venv/.dev ## run the database cluster and break it (needs Docker and root; 15 minutes)
+	@exec timeout --foreground -s INT -k 120 30m $(BIN)/python -m pytest -m cluster -s -v tests/cluster
 
 test-examples: .venv/.dev ## run the programs in examples/ against the service (needs Node.js, PHP, Docker; 15 minutes)
 	@$(BIN)/python -m pytest -m examples -v -s tests/examples

@@ -19,7 +19,7 @@ pytest_plugins = [
 ]
 
 
-QUICK = "not system and not examples"  # what a bare pytest runs
+QUICK = "not system and not examples and not cluster"  # what a bare pytest runs
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

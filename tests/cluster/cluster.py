@@ -74,15 +74,26 @@ class Cluster(Stack):
         rows = [row.split("\t") for row in self.as_root_on(member, GROUP) or []]
         return {host: (state, role) for host, state, role in rows if host}
 
-    def primary(self) -> str:
-        """The member that may be written to, as one that is in the group says."""
+    def leader(self) -> str | None:
+        """The member that may be written to, as one says that sees a majority; None without."""
         for member in MEMBERS:
             seen = self.group(member)
-            if seen.get(member, ("", ""))[0] == "ONLINE":
-                named = [host for host, (_, role) in seen.items() if role == "PRIMARY"]
-                if len(named) == 1:
-                    return named[0]
-        raise AssertionError("the group has no primary")
+            online = [host for host, (state, _) in seen.items() if state == "ONLINE"]
+            if member in online and 2 * len(online) > len(seen):
+                named = [host for host in online if seen[host][1] == "PRIMARY"]
+                return named[0] if named else None
+        return None
+
+    def primary(self) -> str:
+        """The same, where there must be one."""
+        found = self.leader()
+        assert found, "the group has no primary"
+        return found
+
+    def until_led_by_another(self, than: str, seconds: float = 30) -> None:
+        wait_until(
+            lambda: self.leader() not in {None, than}, f"a primary that is not {than}", seconds
+        )
 
     def is_whole(self) -> bool:
         """Whether every member sees three members ONLINE, one and the same of them primary."""
@@ -93,12 +104,20 @@ class Cluster(Stack):
     def until_whole(self, seconds: float = 90) -> None:
         wait_until(self.is_whole, "three members in one group", seconds)
 
+    def until_read_only(self, member: str) -> None:
+        """Wait until a member that lost sight of the others has given up."""
+        asked = "SELECT @@GLOBAL.super_read_only"
+        wait_until(lambda: self.as_root_on(member, asked) == ["1"], f"{member} to be read-only")
+
     def process(self, service: str) -> int:
         (container,) = self.ids(service)
         return int(self.inspect(container)["State"]["Pid"])
 
     def cut(self, *members: str, ports: tuple[int, ...] = (GROUP_PORT, MYSQL_PORT)) -> None:
-        """Drop what members send and receive on these ports, as a network that is down does."""
+        """Drop what members send and receive on these ports, as a network that is down does.
+
+        The rule is in the network of the container, and goes with it.
+        """
         for member in members:
             rules = CUT.substitute(ports=", ".join(map(str, ports)))
             self._nft(member, "-f", "-", stdin=rules)
@@ -108,20 +127,18 @@ class Cluster(Stack):
         """Let everything pass again."""
         for member in list(self._cut):
             # A member that has started again has a network without the rule.
-            self._nft(member, "destroy", "table", *TABLE.split())
+            if TABLE in self._nft(member, "list", "tables"):
+                self._nft(member, "delete", "table", *TABLE.split())
             self._cut.discard(member)
 
-    def down(self) -> None:
-        """Leave nothing: the rules are in the networks of the containers, and go with them."""
-        super().down()
-
-    def _nft(self, member: str, *arguments: str, stdin: str = "") -> None:
+    def _nft(self, member: str, *arguments: str, stdin: str = "") -> str:
         network = f"--net=/proc/{self.process(member)}/ns/net"
         done = subprocess.run(
             ["nsenter", network, "nft", *arguments],
             input=stdin, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def _is_healthy(self, service: str) -> bool:
         states = [self.inspect(container)["State"] for container in self.ids(service)]

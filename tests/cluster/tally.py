@@ -65,18 +65,20 @@ def longest_gap(acknowledged: list[float]) -> float:
     return max((b - a for a, b in itertools.pairwise(acknowledged)), default=float("inf"))
 
 
-def is_late(ended: float, sent: float, acknowledged: list[float], within: float) -> bool:
-    """Whether a token was still accepted though its logout was known for longer than allowed.
+def lateness(ended: float, sent: float, acknowledged: list[float]) -> float:
+    """For how long a logout could have been known when its token was accepted, in seconds.
 
     Args:
         ended: when the logout was acknowledged.
         sent: when the token that was accepted was sent.
         acknowledged: when writes were, which tells when the database was away.
-        within: how long a worker may take to know, in seconds, with the database there.
+
+    Returns:
+        The time since the logout, or since the database was back; 0 while it was away.
 
     """
     before = [each for each in acknowledged if each <= sent]
     if not before or sent - before[-1] > AWAY:
-        return False  # away at that moment
+        return 0.0
     back = [b for a, b in itertools.pairwise(before) if b - a > AWAY]
-    return sent > max([ended, *back]) + within
+    return sent - max([ended, *back])

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from tests.cluster.client import Client, Line, Shared
+from tests.cluster.client import Client, Line, Shared, claims
 from tests.cluster.people import (
     WRITES,
     Changer,
@@ -22,7 +22,7 @@ from tests.cluster.people import (
     Registrar,
     TwoTabs,
 )
-from tests.cluster.tally import is_late
+from tests.cluster.tally import Tally, lateness
 from tests.support.environment import wait_until
 
 SECONDS_AT_MOST = 300
@@ -102,20 +102,34 @@ class Workload:
         """Wait until nothing fails any more and every kind of write is acknowledged again."""
         since = time.monotonic()
         tally = self.shared.tally
-        wait_until(
-            lambda: self._goes_on() and tally.is_calm(since, WRITES),
-            f"calm; failed so far: {dict(tally.failures)} {tally.faults[:3]}",
-            seconds,
-        )
+        try:
+            self.until(lambda tally: tally.is_calm(since, WRITES), "calm", seconds)
+        except AssertionError as error:
+            told = f"failures {dict(tally.failures)}, {tally.faults[:3]}"
+            raise AssertionError(f"{error}; {told}") from None
+
+    def until(self, true: Callable[[Tally], bool], what: str, seconds: float = 30) -> None:
+        """Wait for what the people see."""
+        wait_until(lambda: self._goes_on() and true(self.shared.tally), what, seconds)
+
+    def until_reads(self, more: int) -> None:
+        """Wait for so many more good reads of the resource."""
+        read = self.shared.tally.resource_good
+        self.until(lambda tally: tally.resource_good >= read + more, "reads of the resource")
 
     def late_acceptances(self) -> list[str]:
-        """Tokens that were accepted longer after the end of their session than is allowed."""
+        """Tokens that were accepted for longer after the end of their session than is allowed."""
         written = self.shared.tally.acknowledged()
-        return [
-            f"{sent - revoked.ended:.1f} s after its end: {revoked.access}"
-            for revoked, sent in self.shared.accepted
-            if is_late(revoked.ended, sent, written, REVOKED_WITHIN)
-        ]
+        found = []
+        for revoked, sent in self.shared.accepted:
+            late = lateness(revoked.ended, sent, written)
+            if late > REVOKED_WITHIN:
+                sid = claims(revoked.access)["sid"]
+                age = sent - revoked.ended
+                found.append(
+                    f"session {sid}: {age:.2f} s after its end, {late:.2f} s with the database"
+                )
+        return found
 
     def _goes_on(self) -> bool:
         assert not self._errors, self._errors
