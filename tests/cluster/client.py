@@ -112,13 +112,22 @@ class Client:
 
     def __init__(self, shared: Shared, name: str) -> None:
         self.shared, self.name = shared, name
-        self.line = Line(shared)
+        self._lines: list[Line] = []
+        self.line = self.new_line()
+
+    def new_line(self) -> Line:
+        """A connection of this client's own, closed by `close`."""
+        self._lines.append(Line(self.shared))
+        return self._lines[-1]
+
+    def close(self) -> None:
+        for line in self._lines:
+            line.close()
 
     def run(self) -> None:
         while not self.over():
             self.live()
             self.rest()
-        self.line.close()
 
     def live(self) -> None:
         raise NotImplementedError

@@ -104,13 +104,13 @@ class Contender(Registrar):
 
     def __init__(self, shared: Shared, name: str) -> None:
         super().__init__(shared, name)
-        self._lines = (self.line, Line(shared))
+        self._tabs = (self.line, self.new_line())
 
     def live(self) -> None:
         name = f"{self.shared.mark}-both-{next(self._numbers)}"
 
         def want(number: int) -> None:
-            email, line = f"{name}-{number}@example.com", self._lines[number]
+            email, line = f"{name}-{number}@example.com", self._tabs[number]
             self.settle(lambda _: self.register(name, email, line, taken=True))
 
         with ThreadPoolExecutor(2) as pool:
@@ -150,14 +150,14 @@ class TwoTabs(Refresher):
 
     def __init__(self, shared: Shared, name: str) -> None:
         super().__init__(shared, name)
-        self._lines = (self.line, Line(shared))
+        self._tabs = (self.line, self.new_line())
 
     def exchange(self, token: str) -> Told:
         def one(line: Line) -> Told:
             return self.settle(lambda _: self.refresh(token, line))
 
         with ThreadPoolExecutor(2) as pool:
-            first, second = pool.map(one, self._lines)
+            first, second = pool.map(one, self._tabs)
         return first if first.ok else second
 
 

@@ -76,9 +76,7 @@ class Workload:
             "reader": Reader, "doubter": Doubter,
         }  # fmt: skip
         clients = [kind(self.shared, name) for name, kind in people.items()]
-        self._threads = [
-            threading.Thread(target=self._live, args=(client.run,)) for client in clients
-        ]
+        self._threads = [threading.Thread(target=self._live, args=(client,)) for client in clients]
         self._errors: list[Exception] = []
         self.began = time.monotonic()
 
@@ -136,11 +134,13 @@ class Workload:
         assert not self.shared.ending.is_set(), "the workload has ended by itself"
         return True
 
-    def _live(self, run: Callable[[], None]) -> None:
+    def _live(self, client: Client) -> None:
         try:
-            run()
+            client.run()
         except Exception as error:  # noqa: BLE001 - told by the thread that waits
             self._errors.append(error)
+        finally:
+            client.close()
 
 
 def tried_everywhere(shared: Shared, times: int = 12) -> list[int]:

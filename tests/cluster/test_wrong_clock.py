@@ -1,0 +1,176 @@
+"""The clock of one web server is five minutes off: what it wrongly accepts and refuses.
+
+Nothing is wrong for longer than the clock is wrong:
+
+- a server that is ahead issues access tokens that no other one takes for five minutes (`nbf`), and
+  refuses those of others five minutes before their end;
+- a server that is behind takes no access token of others for their first five minutes, and takes
+  an expired one for five minutes more;
+- logouts are told by number, not by time: every server knows of them within two seconds;
+- refresh tokens are told by number too: one lineage. The predecessor of the current one, whose 30 s
+  are counted by two clocks, passes for up to five minutes longer, or from the same network only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.client import claims
+from tests.cluster.cluster import FILE, Cluster
+from tests.cluster.workload import REVOKED_WITHIN
+from tests.support.environment import missing, wait_until
+from tests.support.http import Answer, once
+
+pytestmark = pytest.mark.cluster
+OFF = 300
+SLACK = 10  # for what a busy machine needs between two looks at the clock
+# Of the server that is behind; the shorter it is, the sooner a token of it has expired elsewhere.
+BEHIND_TTL = OFF + 20
+LIBRARY = "libfaketimeMT.so.1"
+OVERRIDE = """
+services:
+  web-ahead: &off
+    extends: {{file: deploy/cluster/compose.yml, service: web}}
+    deploy: {{replicas: 1}}
+    volumes: ["{folder}:/faketime:ro"]
+    environment: &clock
+      LD_PRELOAD: /faketime/{library}
+      FAKETIME: "+{off}s"
+      FAKETIME_DONT_FAKE_MONOTONIC: "1"
+  web-behind:
+    <<: *off
+    environment:
+      <<: *clock
+      FAKETIME: "-{off}s"
+      ACCESS_TOKEN_TTL: "{ttl}"
+"""
+PERSON = {"username": "punctual", "email": "p@example.com", "password": "correct horse battery"}
+
+
+@dataclass
+class Servers:
+    """A web server of each clock, asked directly."""
+
+    right: str
+    ahead: str
+    behind: str
+
+    def all(self) -> dict[str, str]:
+        return {"right": self.right, "ahead": self.ahead, "behind": self.behind}
+
+
+@pytest.fixture(scope="module")
+def servers(files: Path, cluster: Cluster) -> Iterator[Servers]:
+    """Two more servers whose clocks are wrong, beside those of the cluster."""
+    found = sorted(Path("/usr/lib").glob(f"*/faketime/{LIBRARY}"))
+    if not found:
+        missing("libfaketime")
+    override = OVERRIDE.format(folder=found[0].parent, library=LIBRARY, off=OFF, ttl=BEHIND_TTL)
+    (files / "clocks.yml").write_text(override)
+    cluster.until_whole()
+    own = {"COMPOSE_FILE": f"{FILE}:clocks.yml"}
+    services = ("web-ahead", "web-behind")
+    try:
+        cluster.run(
+            "docker", "compose", "up", "-d", "--no-deps", "--no-recreate", "--wait", *services,
+            more=own,
+        )  # fmt: skip
+        once(cluster.url, "POST", "/register", **PERSON)
+        yield Servers(*(_address(cluster, name, own) for name in ("web", *services)))
+    finally:
+        cluster.run("docker", "compose", "rm", "-sf", *services, more=own, check=False)
+
+
+def _address(cluster: Cluster, service: str, own: dict[str, str]) -> str:
+    container = cluster.run("docker", "compose", "ps", "-q", service, more=own).stdout.split()[0]
+    networks = cluster.inspect(container)["NetworkSettings"]["Networks"]
+    return f"http://{networks[f'{cluster.name}_front']['IPAddress']}:5000"
+
+
+def log_in(server: str) -> dict[str, str]:
+    tokens: dict[str, str] = once(server, "POST", "/api/auth/login/", **PERSON).json()
+    return tokens
+
+
+def resource(server: str, token: str) -> tuple[int, str]:
+    answer = once(server, "GET", "/resource", token)
+    return answer.status, answer.json().get("code", "")
+
+
+def refresh(server: str, token: str) -> Answer:
+    return once(server, "POST", "/api/auth/token/refresh/", refresh=token)
+
+
+def log_out(server: str, token: str) -> int:
+    return once(server, "POST", "/api/auth/logout/", refresh=token).status
+
+
+def test_the_clocks_are_off(servers: Servers) -> None:
+    issued = {name: claims(log_in(url)["access"])["iat"] for name, url in servers.all().items()}
+    off = {name: at - time.time() for name, at in issued.items()}
+    assert abs(off["right"]) < SLACK
+    assert abs(off["ahead"] - OFF) < SLACK
+    assert abs(off["behind"] + OFF) < SLACK
+
+
+@pytest.mark.parametrize(
+    ("issuer", "accepted_by"),
+    [("right", {"right", "ahead"}), ("ahead", {"ahead"}), ("behind", {"right", "ahead", "behind"})],
+)
+def test_access_tokens(servers: Servers, issuer: str, accepted_by: set[str]) -> None:
+    token = log_in(servers.all()[issuer])["access"]
+    answers = {name: resource(url, token) for name, url in servers.all().items()}
+    assert {name for name, (status, _) in answers.items() if status == 200} == accepted_by
+    # Too early: it begins at a moment that is still to come there, at most twice five minutes.
+    refused = {code for status, code in answers.values() if status != 200}
+    assert refused <= {"token_invalid"}
+    said: dict[str, Any] = claims(token)
+    assert said["nbf"] - time.time() <= OFF + SLACK
+
+
+def test_an_expired_token_passes_where_the_clock_is_behind(servers: Servers) -> None:
+    token = log_in(servers.behind)["access"]
+    expired, seconds = (401, "token_expired"), BEHIND_TTL - OFF + SLACK
+    wait_until(lambda: resource(servers.right, token) == expired, "the token's end", seconds)
+    assert resource(servers.ahead, token) == expired
+    assert resource(servers.behind, token)[0] == 200
+    until = claims(token)["exp"] + OFF  # by a right clock
+    assert until - time.time() < OFF
+
+
+@pytest.mark.parametrize("at", ["right", "ahead", "behind"])
+@pytest.mark.parametrize("issuer", ["right", "ahead", "behind"])
+def test_a_logout_counts_everywhere_within_two_seconds(
+    servers: Servers, issuer: str, at: str
+) -> None:
+    tokens = log_in(servers.all()[issuer])
+    accepting = [url for url in servers.all().values() if resource(url, tokens["access"])[0] == 200]
+    assert log_out(servers.all()[at], tokens["refresh"]) == 200
+    ended = time.monotonic()
+    refused = (401, "token_revoked")
+    wait_until(
+        lambda: all(resource(url, tokens["access"]) == refused for url in accepting),
+        "every server to know", REVOKED_WITHIN,
+    )  # fmt: skip
+    assert time.monotonic() - ended < REVOKED_WITHIN + 1
+    for url in servers.all().values():
+        assert refresh(url, tokens["refresh"]).status == 401
+
+
+@pytest.mark.parametrize("second", ["right", "ahead", "behind"])
+@pytest.mark.parametrize("first", ["right", "ahead", "behind"])
+def test_one_lineage(servers: Servers, first: str, second: str) -> None:
+    if {first, second} == {"ahead", "behind"}:
+        pytest.skip("two servers whose clocks are wrong")
+    token = log_in(servers.right)["refresh"]
+    ask: Callable[[str], Answer] = lambda name: refresh(servers.all()[name], token)  # noqa: E731
+    one, other = ask(first), ask(second)
+    assert (one.status, other.status) == (200, 200)
+    assert one.json()["refresh"] == other.json()["refresh"], "the identical successor"
+    assert refresh(servers.right, one.json()["refresh"]).status == 200
