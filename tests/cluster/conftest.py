@@ -33,11 +33,18 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def cluster(files: Path) -> Iterator[Cluster]:
+def running() -> list[Cluster]:
+    """The clusters that run, for a test that needs the machine for another one."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def cluster(files: Path, running: list[Cluster]) -> Iterator[Cluster]:
     """The cluster that most tests use; brought up by the first one."""
     cluster = Cluster(files, f"loguserapp-cluster-test-{os.getpid()}", **SETTINGS)
     try:
         cluster.up()
+        running.append(cluster)
         yield cluster
     finally:
         cluster.down()

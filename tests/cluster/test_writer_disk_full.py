@@ -38,10 +38,11 @@ volumes:
 """
 
 
-@pytest.fixture
-def small(files: Path, cluster: Cluster) -> Iterator[Cluster]:
-    """A cluster on disks of 450 MB, in the place of the one that the other tests use."""
-    cluster.compose("stop")
+@pytest.fixture(scope="module")
+def small(files: Path, running: list[Cluster]) -> Iterator[Cluster]:
+    """A cluster on disks of 450 MB, in the place of the one that the tests before used."""
+    while running:
+        running.pop().down()
     (files / "small.yml").write_text(OVERRIDE)
     name = f"loguserapp-cluster-test-{os.getpid()}-small"
     small = Cluster(files, name, "small.yml", **SETTINGS)
@@ -50,13 +51,13 @@ def small(files: Path, cluster: Cluster) -> Iterator[Cluster]:
         yield small
     finally:
         small.down()
-        cluster.compose("start")
 
 
 @pytest.mark.parametrize("remedy", ["room is made", "the member is ended"])
 def test_a_full_disk_on_the_writer(small: Cluster, lines: list[Line], remedy: str) -> None:
+    small.until_whole()
     writer = small.primary()
-    with Workload(small.url, "full") as workload:
+    with Workload(small.url, f"full-{remedy.split()[-1]}") as workload:
         workload.calm()
         fill = f"cat /dev/zero >{FILL}"
         small.compose("exec", "-T", writer, "sh", "-c", fill, check=False)
