@@ -36,7 +36,7 @@ LIBRARY = "libfaketimeMT.so.1"
 OVERRIDE = """
 services:
   web-ahead: &off
-    extends: {{file: deploy/cluster/compose.yml, service: web}}
+    extends: {{file: compose.yml, service: web}} # that of the first file's folder
     deploy: {{replicas: 1}}
     volumes: ["{folder}:/faketime:ro"]
     environment: &clock

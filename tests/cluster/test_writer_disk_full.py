@@ -57,7 +57,7 @@ def small(files: Path, running: list[Cluster]) -> Iterator[Cluster]:
 def test_a_full_disk_on_the_writer(small: Cluster, lines: list[Line], remedy: str) -> None:
     small.until_whole()
     writer = small.primary()
-    with Workload(small.url, f"full-{remedy.split()[-1]}") as workload:
+    with Workload(small.url, f"full-{remedy.rsplit(maxsplit=1)[-1]}") as workload:
         workload.calm()
         fill = f"cat /dev/zero >{FILL}"
         small.compose("exec", "-T", writer, "sh", "-c", fill, check=False)
