@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from benchmarks import report
@@ -44,12 +45,15 @@ class Line:
             f"{100 * tally.resource_good / max(1, reads):.1f} % of {reads}",
         )
 
-    def assert_kept(self, allowed: set[str], gap: float) -> None:
+    def assert_kept(
+        self, allowed: set[str], gap: float, reads: Collection[str] = frozenset()
+    ) -> None:
         """Assert every promise at once, so that a failure tells all that was broken.
 
         Args:
             allowed: the failures that the scenario may cause, by status.
             gap: the longest time without an acknowledged write, in seconds.
+            reads: those by which reads of the resource may fail, too.
 
         """
         shared, found = self.workload.shared, self.findings
@@ -64,10 +68,8 @@ class Line:
             "members differ": found.members_differ,
             "wrongly refused or a bug": tally.faults,
             "logged out": shared.forced_logouts,
-            "failures of /resource": _said(tally.resource_failures),
-            "failures of another kind": _said(
-                Counter({k: n for k, n in tally.failures.items() if k not in allowed})
-            ),
+            "failures of /resource": _said(tally.resource_failures, reads),
+            "failures of another kind": _said(tally.failures, allowed),
         }
         if longest_gap(tally.acknowledged()) > gap:
             broken["writes stood still"] = [f"{longest_gap(tally.acknowledged()):.1f} s"]
@@ -91,5 +93,5 @@ def table(lines: list[Line], versions: str) -> str:
     )
 
 
-def _said(failures: Counter[str]) -> list[str]:
-    return [f"{reason}: {n}" for reason, n in failures.items()]
+def _said(failures: Counter[str], but: Collection[str]) -> list[str]:
+    return [f"{reason}: {n}" for reason, n in failures.items() if reason not in but]
