@@ -97,7 +97,11 @@ def _look_at_names(cluster: Cluster, shared: Shared, found: Findings) -> None:
         kind, _, name = key.partition("/")
         if kind != "name":
             continue
-        acknowledged = [o.arguments[0] for o in operations if o.outcome is Outcome.OK]
+        acknowledged = [
+            each.arguments[0]
+            for each in operations
+            if each.action == "register" and each.outcome is Outcome.OK
+        ]
         found.registrations += len(acknowledged)
         found.lost_registrations += [
             f"{name} ({email})" for email in acknowledged if rows.get(name) != email
