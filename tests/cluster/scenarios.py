@@ -46,7 +46,11 @@ def cut_the_writer_off(cluster: Cluster, workload: Workload) -> None:
 
 
 def restart_members(cluster: Cluster, _: Workload) -> None:
-    for member in MEMBERS:
+    for number, member in enumerate(MEMBERS):
+        if cluster.primary() == member:  # as docs/cluster says
+            following = MEMBERS[(number + 1) % len(MEMBERS)]
+            steward = ("exec", "-T", "steward", "python", "-m", "deploy.cluster.steward")
+            cluster.compose(*steward, "primary", following)
         cluster.compose("restart", member)
         cluster.until_whole()
 
