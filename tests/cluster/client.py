@@ -30,6 +30,11 @@ class Revoked:
     refresh: str
     ended: float
 
+    @property
+    def session(self) -> str:
+        found: str = claims(self.access)["sid"]
+        return found
+
 
 @dataclass
 class Shared:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from benchmarks import report
 from tests.cluster.tally import longest_gap
@@ -18,15 +17,14 @@ HEAD = (
 )  # fmt: skip
 
 
-@dataclass
 class Line:
-    """What was seen in one scenario."""
+    """What was seen in one scenario; `cells` are its figures when it was verified."""
 
-    name: str
-    workload: Workload
-    findings: Findings
+    def __init__(self, name: str, workload: Workload, findings: Findings) -> None:
+        self.name, self.workload, self.findings = name, workload, findings
+        self.cells = self._cells()
 
-    def cells(self) -> tuple[str, ...]:
+    def _cells(self) -> tuple[str, ...]:
         tally, found = self.workload.shared.tally, self.findings
         written = tally.acknowledged()
         failed = ", ".join(f"{reason}: {n}" for reason, n in sorted(tally.failures.items()))
@@ -88,7 +86,7 @@ def table(lines: list[Line], versions: str) -> str:
     return "\n\n".join(
         [
             f"Machine: {report.machine()}. {versions}.",
-            report.table(HEAD, [line.cells() for line in lines]),
+            report.table(HEAD, [line.cells for line in lines]),
         ]
     )
 

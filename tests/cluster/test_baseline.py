@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cluster.client import claims
 from tests.cluster.cluster import MEMBERS, Cluster
 from tests.cluster.report import Line
 from tests.cluster.verify import differences, verify
@@ -22,7 +21,7 @@ def test_the_verification_sees_what_is_lost(cluster: Cluster, lines: list[Line])
     lines.append(line)
     line.assert_kept(set(), gap=3)
 
-    spoil(cluster, claims(workload.shared.revoked[-1].access)["sid"])
+    spoil(cluster, workload.shared.revoked[-1].session)
     found = verify(cluster, workload)
     cluster.sql("DELETE FROM session WHERE user_id IS NULL")  # no other test is to find it
     assert found.lost_registrations == [f"{MARK}-registrar-1-0 ({MARK}-registrar-1-0@example.com)"]
