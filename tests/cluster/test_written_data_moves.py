@@ -19,7 +19,8 @@ from tests.system.compose.stack import Stack
 pytestmark = pytest.mark.cluster
 # While the port changes hands nothing listens there; what has begun is broken off.
 NO_LISTENER = {
-    "ConnectionRefusedError", "ConnectionResetError", "RemoteDisconnected", "BrokenPipeError", "502",
+    "ConnectionRefusedError", "ConnectionResetError", "BrokenPipeError", "RemoteDisconnected",
+    "502",
 }  # fmt: skip
 
 

@@ -123,9 +123,8 @@ class Workload:
             late = lateness(revoked.ended, sent, written)
             if late > REVOKED_WITHIN:
                 age = sent - revoked.ended
-                found.append(
-                    f"session {revoked.session}: {age:.2f} s after its end, {late:.2f} s with the database"
-                )
+                since = f"{age:.2f} s after its end, {late:.2f} s with the database"
+                found.append(f"session {revoked.session}: {since}")
         return found
 
     def _goes_on(self) -> bool:
