@@ -85,14 +85,14 @@ class Sender:
     def _run(self) -> None:
         while not self._stopped.is_set():
             outbox.created.clear()
-            with self._app.app_context():
-                try:
+            try:
+                with self._app.app_context():  # whose end uses the database as well
                     send_due()
-                except SQLAlchemyError as error:
-                    audit.record(Fault.MAIL_SENDING_FAILED, error=type(error).__name__)
-                except Exception as error:  # noqa: BLE001 - the next mails need a sender
-                    fault = type(error).__name__
-                    audit.record(Fault.MAIL_SENDING_FAILED, error=fault, exc_info=error)
+            except SQLAlchemyError as error:
+                audit.record(Fault.MAIL_SENDING_FAILED, error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - the next mails need a sender
+                fault = type(error).__name__
+                audit.record(Fault.MAIL_SENDING_FAILED, error=fault, exc_info=error)
             outbox.created.wait(CHECK_SECONDS)
 
 

@@ -92,7 +92,7 @@ class Housekeeper:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            with self._app.app_context(), _database_failures():
+            with _database_failures(), self._app.app_context():  # whose end uses it as well
                 if acquire_lease(self._holder):
                     purge()
             self._stopped.wait(_CHECK_INTERVAL)

@@ -193,6 +193,20 @@ def test_what_is_open_is_rolled_back(
     assert select(mysql_migrated, lock) == []
 
 
+def test_a_connection_that_cannot_roll_back_is_replaced(
+    engine: Engine, mysql_migrated: str
+) -> None:
+    """The end of a request rolls back; it must not fail where the answer was made already."""
+    with engine.connect() as connection:
+        broken = number_of(connection)
+        connection.execute(text(ADD))
+        kill(mysql_migrated, broken)
+        connection.rollback()
+    with engine.connect() as connection:
+        assert number_of(connection) != broken
+    assert select(mysql_migrated, "SELECT * FROM counter") == []
+
+
 def test_an_idle_connection_that_broke_is_replaced(
     engine: Engine, mysql_migrated: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -131,7 +131,7 @@ def test_two_transactions_that_deadlock(application: Flask, mysql_migrated: str)
 
 
 @pytest.mark.usefixtures("application")
-@pytest.mark.parametrize("number", [1290, 1836])
+@pytest.mark.parametrize("number", [1053, 1290, 1836])
 def test_a_server_that_is_no_writer_any_more_is_left(number: int) -> None:
     """Every connection that was open: each may lead to that server."""
     used: list[int] = []

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 
 from app.config import Config
 from app.core.client import Client
@@ -21,7 +22,7 @@ from app.mail.transport import SmtpTransport, transport
 from app.models import Outbox, User, utcnow
 from tests.support.application import assert_problem
 from tests.support.databases import execute, select
-from tests.support.environment import free_port
+from tests.support.environment import free_port, wait_until
 from tests.support.mail import FROM, MailServer, code_in, link_in, scripted, text_of, token_in
 
 PERSON = {"username": "budi", "email": "Budi@example.com", "password": "kucing oren di pasar"}
@@ -377,3 +378,26 @@ def test_the_thread_sends_what_a_request_causes_without_waiting_for_its_next_loo
     finally:
         thread.stop()
     assert mail_server.addresses == [PERSON["email"], OTHER["email"]]
+
+
+def test_the_thread_outlives_a_database_that_fails_at_the_end(
+    mailing: Flask, mail_server: MailServer
+) -> None:
+    """The end of the context rolls back, and may be what finds the database gone."""
+    ended = threading.Event()
+
+    def fail(_: BaseException | None) -> None:
+        if threading.current_thread().name == "mail" and not ended.is_set():
+            ended.set()
+            raise OperationalError("ROLLBACK", None, ConnectionError())
+
+    mailing.teardown_appcontext_funcs.append(fail)
+    thread = sender.Sender(mailing)
+    thread.start()
+    try:
+        assert ended.wait(30)
+        ask_reset(mailing, PERSON["email"])
+        wait_until(lambda: mail_server.addresses, "the mail")
+    finally:
+        thread.stop()
+    assert mail_server.addresses == [PERSON["email"]]

@@ -13,7 +13,9 @@ from sqlalchemy.exc import DBAPIError
 _ER_LOCK_DEADLOCK = 1213
 # --read-only or --super-read-only, ER_READ_ONLY_MODE, and three of a member whose group cannot
 # begin a transaction (ER_GRP_TRX_…): the server is no writer any more, and refused the statement.
-NO_WRITER = frozenset({1290, 1836, 3796, 3797, 3799})
+_NO_WRITER = frozenset({1290, 1836, 3796, 3797, 3799})
+# And two that end the connection: ER_SERVER_SHUTDOWN, ER_SESSION_WAS_KILLED.
+USELESS = _NO_WRITER | {1053, 3169}
 # ER_RUN_HOOK_ERROR, ER_TRANSACTION_ROLLBACK_DURING_COMMIT: a certification conflict, or a member
 # that lost its group. In the second case the other members may have received the transaction, and
 # commit it.
@@ -42,7 +44,7 @@ def outcome_of(error: DBAPIError) -> Outcome:
 
     """
     number = number_of(error.orig)
-    if number == _ER_LOCK_DEADLOCK or number in NO_WRITER:
+    if number == _ER_LOCK_DEADLOCK or number in _NO_WRITER:
         return Outcome.ROLLED_BACK
     if number in _OF_A_GROUP:
         return Outcome.UNKNOWN

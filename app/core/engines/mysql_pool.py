@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from pymysql import Connection
@@ -21,7 +22,7 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, PoolResetState, QueuePool
 
 from app.core.engines.beginning import begins_transaction
-from app.core.engines.failures import NO_WRITER, number_of
+from app.core.engines.failures import USELESS, number_of
 
 # Seconds for which callers wait for the half-open probe before they fail fast.
 MAX_WAIT = 0.3
@@ -35,6 +36,7 @@ class StatusConnection(Connection):
     """A connection that knows whether it may be in a transaction."""
 
     server_status: int
+    _force_close: Callable[[], None]
     _failed = False
 
     def query(self, sql: str, unbuffered: bool = False) -> int:
@@ -50,10 +52,14 @@ class StatusConnection(Connection):
             super().commit()
 
     def rollback(self) -> None:
-        """Roll back, if anything may be open."""
-        if self.may_be_in_transaction():
+        """Roll back, if anything may be open; a server that is gone has done so by itself."""
+        if not self.may_be_in_transaction():
+            return
+        try:
             super().rollback()
-            self._failed = False
+        except MySQLError:
+            self._force_close()  # the pool replaces it
+        self._failed = False
 
     @property
     def in_transaction(self) -> bool:
@@ -120,6 +126,8 @@ def _ping_if_idle(
     A connection used within the last second is not pinged, which saves a round trip for each
     request. If it broke in between, its next statement fails.
     """
+    if not connection.open:
+        raise InvalidatePoolError
     idle_since = entry.info.get("idle_since")  # a new connection has none
     if idle_since is None or time.monotonic() - idle_since < PING_AFTER:
         return
@@ -155,7 +163,7 @@ def _begin(cursor: Any, statement: str, _values: Any, context: ExecutionContext)
 
 
 @event.listens_for(MySQLDialect_pymysql, "handle_error")
-def _leave_read_only_server(context: ExceptionContext) -> None:
+def _leave_useless_server(context: ExceptionContext) -> None:
     """Replace every connection that is open: a new one finds the server that is the writer now."""
-    if number_of(context.original_exception) in NO_WRITER:
+    if number_of(context.original_exception) in USELESS:
         context.is_disconnect = True
