@@ -86,7 +86,7 @@ def _store(actor: Actor, confirmed: Confirmed, hashed: str, *, ends_others: bool
     audit.record(Event.PASSWORD_CHANGED, user_id=actor.user_id)
 
 
-@transaction(idempotent=True)
+@transaction()
 def _overwrite(user_id: int, hashed: str) -> None:
     user = locked(user_id)
     user.password = hashed
