@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
+from contextvars import ContextVar
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -36,7 +37,7 @@ ATTEMPTS = 3
 _PATIENCE = 1.5
 # Seconds at most before a repetition, so that two transactions that met do not meet again.
 _PAUSE = 0.05
-_ENTERED = "loguserapp.transaction"
+_within_transaction = ContextVar("within a transaction", default=False)
 _MYSQL_DUPLICATE_ENTRY = 1062  # ER_DUP_ENTRY
 
 
@@ -57,34 +58,34 @@ def transaction(*, idempotent: bool = False) -> Callable[[Callable[P, T]], Calla
         is open that began outside, of which a repetition would lose the beginning.
 
     """
+    repeated = {Outcome.ROLLED_BACK, Outcome.UNKNOWN} if idempotent else {Outcome.ROLLED_BACK}
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         @wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> T:
-            info = db.session().info
-            if info.get(_ENTERED):
+            if _within_transaction.get():
                 return function(*args, **kwargs)
             if _is_open():
                 raise RuntimeError("a transaction is open already")
-            info[_ENTERED] = True
+            entered = _within_transaction.set(True)
             try:
-                return _repeat(lambda: function(*args, **kwargs), idempotent=idempotent)
+                return _repeat(lambda: function(*args, **kwargs), repeated)
             finally:
-                info[_ENTERED] = False
+                _within_transaction.reset(entered)
 
         return run
 
     return decorate
 
 
-def _repeat(operation: Callable[[], T], *, idempotent: bool) -> T:
-    safe = {Outcome.ROLLED_BACK, Outcome.UNKNOWN} if idempotent else {Outcome.ROLLED_BACK}
+def _repeat(operation: Callable[[], T], outcomes: Set[Outcome]) -> T:
+    """Call an operation, and again after a failure with one of these outcomes."""
     deadline = time.monotonic() + _PATIENCE
     for _ in range(ATTEMPTS - 1):
         try:
             return operation()
         except DBAPIError as error:
-            if outcome_of(error) not in safe or time.monotonic() > deadline:
+            if outcome_of(error) not in outcomes or time.monotonic() > deadline:
                 raise
             db.session.rollback()
         time.sleep(random.uniform(0, _PAUSE))  # noqa: S311 - nothing secret
@@ -93,6 +94,8 @@ def _repeat(operation: Callable[[], T], *, idempotent: bool) -> T:
 
 def _is_open() -> bool:
     """Whether the session has a transaction of the database open; reads alone open none."""
+    if not db.session.registry.has():  # it is not made for this: a refresh needs none
+        return False
     session = db.session()
     if not session.in_transaction():
         return False

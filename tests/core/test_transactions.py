@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app import create_app
@@ -23,6 +23,7 @@ from app.models import utcnow
 from app.sessions import opening, refreshing
 from app.sessions.opening import Grant
 from app.sessions.origin import Actor, Origin
+from app.sessions.revocation import revocation_list
 from tests.support.application import close
 from tests.support.databases import empty_tables, execute, make_config, select
 from tests.support.environment import wait_until
@@ -273,6 +274,18 @@ def test_a_registration_whose_answer_was_lost_is_made_once(
             registration.register(f"person{number}", f"{number}@example.com", PASSWORD)
         assert set(refused.value.errors) == {"username", "email"}
     assert stored(mysql_migrated, "user") == ROUNDS
+
+
+def test_a_refresh_is_one_statement_and_makes_no_orm_session(app: Flask) -> None:
+    revocation_list.of(app).stop()  # its own look once a second is no refresh
+    with app.app_context():
+        token = registered().refresh_token
+        db.session.remove()
+        statements: list[str] = []
+        event.listen(db.engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
+        refreshing.refresh(token, HERE)
+        assert not db.session.registry.has()
+    assert [statement.split()[0] for statement in statements] == ["UPDATE"]
 
 
 @pytest.mark.usefixtures("application")
