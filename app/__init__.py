@@ -47,11 +47,11 @@ from app.text import LazyText, rfc3339
 from app.web import access, i18n, marks
 from app.web.browser import known_browser
 from app.web.errors import problems
-from app.web.forms import MAX_BODY_BYTES, MAX_FIELDS
 from app.web.http import capacity, compression, headers, metrics
 from app.web.http.flask_app import Application
 from app.web.logs import formatter as logs
 from app.web.pages import assets, branding
+from app.web.parsing import MAX_BODY_BYTES, MAX_FIELDS
 
 # Those of the token API share one blueprint, and so do those of provider logins.
 _ROUTES = (

@@ -11,18 +11,6 @@ from app.text import _l
 from app.web.forms import BaseForm
 
 
-class RefreshForm(BaseForm):
-    """A refresh token to exchange."""
-
-    refresh = StringField(_l("Refresh token"))
-
-
-class VerifyForm(BaseForm):
-    """A token of either kind to judge."""
-
-    token = StringField(_l("Token"))
-
-
 class LogoutForm(BaseForm):
     """The refresh token of the session to end, under either of its names."""
 

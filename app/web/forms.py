@@ -1,31 +1,20 @@
-"""The base form, and the parser of urlencoded, multipart and JSON bodies."""
+"""The base form, and the fields of a request by a form or by their names."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Self, TypeVar, cast
-from urllib.parse import parse_qsl
+from typing import Any, ClassVar, Self, TypeVar
 
-from flask import g, request
+from flask import g
 from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 from wtforms import Field, PasswordField
 
-from app.core.database import release_connection
 from app.core.errors import AccountError, ValidationError
 from app.text import _l
 from app.web.negotiation import is_browser
+from app.web.parsing import parse_body
 
-MAX_BODY_BYTES = 64 * 1024
-MAX_FIELDS = 100
-# Far below what any Python's JSON parser can take: 3.11 gives up near 1,000, later versions by the
-# size of the stack.
-MAX_NESTING = 100
-# A JSON string, or what an unclosed one leaves. Possessive, so that no input makes it backtrack.
-_JSON_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _ABSENT = object()
 
 
@@ -108,15 +97,29 @@ def parse_form(form_class: type[F], **attributes: Any) -> F:
         attributes: set on the form before its rules are asked.
 
     Raises:
-        BadRequest: the body is broken, or names a declared field twice.
-        UnsupportedMediaType: the body is of another kind.
-        RequestEntityTooLarge: the body is larger than 64 KiB, or has too many parts.
+        HTTPException, ValidationError: as `parse_body`.
 
     """
-    release_connection()  # a body may take seconds to arrive
-    form = validate_fields(form_class, _body(), for_person=is_browser(), **attributes)
+    form = validate_fields(form_class, parse_body(), for_person=is_browser(), **attributes)
     form._count = g.pop("count_valid_form", None)
     return form
+
+
+def required_strings(*names: str) -> dict[str, str]:
+    """The named fields of the request's body, which all are required and have no other rule.
+
+    For a call of programs that needs no form: no page shows it, and no limit counts it.
+
+    Raises:
+        HTTPException: as `parse_body`.
+        ValidationError: with the messages of every field at fault.
+
+    """
+    body = parse_body()
+    found = {name: _fault(body.get(name, _ABSENT), optional=False) for name in names}
+    if faults := {name: [fault] for name, fault in found.items() if fault}:
+        raise ValidationError(faults)
+    return {name: body[name] for name in names}
 
 
 def validate_fields(
@@ -185,78 +188,3 @@ def _encodable(text: str) -> bool:
     except UnicodeEncodeError:  # half of a surrogate pair
         return False
     return True
-
-
-def _body() -> Mapping[str, Any]:
-    kind = request.mimetype
-    if kind == "multipart/form-data":
-        return _multipart()
-    raw = request.get_data(cache=True)
-    if kind == "application/x-www-form-urlencoded" or (not kind and not raw):
-        return _urlencoded(raw)
-    if kind == "application/json":
-        return _json(raw)
-    raise UnsupportedMediaType(
-        _l('Unsupported media type "%(media_type)s" in request.', media_type=kind)
-    )
-
-
-def _urlencoded(raw: bytes) -> Mapping[str, Any]:
-    try:
-        pairs = parse_qsl(
-            raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
-        )
-    except ValueError:
-        raise BadRequest(_l("The form is not valid UTF-8, or has too many fields.")) from None
-    return _unique(pairs)
-
-
-def _multipart() -> Mapping[str, Any]:
-    pairs = [*request.form.items(multi=True), *request.files.items(multi=True)]
-    if any(isinstance(value, str) and "\N{REPLACEMENT CHARACTER}" in value for _, value in pairs):
-        raise BadRequest(_l("The multipart form is not valid UTF-8."))
-    return _unique(pairs)
-
-
-def _json(raw: bytes) -> Mapping[str, Any]:
-    try:
-        text = raw.decode("utf-8")
-        _refuse_deep_nesting(text)
-        body = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
-    except ValueError:
-        raise BadRequest(_l("JSON parse error - the body is not valid JSON in UTF-8.")) from None
-    if not isinstance(body, dict):
-        kind = type(body).__name__
-        message = _l("Invalid data. Expected a dictionary, but got %(datatype)s.", datatype=kind)
-        raise ValidationError({"non_field_errors": [message]})
-    return cast("dict[str, Any]", body)
-
-
-def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in values:
-            raise BadRequest(_l("A field was sent twice. Send each field once."))
-        values[name] = value
-    return values
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(name)
-
-
-def _refuse_deep_nesting(text: str) -> None:
-    """Refuse JSON nested deeper than `MAX_NESTING`, before a parser recurses into it.
-
-    Raises:
-        ValueError: it is nested deeper.
-
-    """
-    depth = 0
-    for character in _JSON_STRING.sub("", text):
-        if character in "[{":
-            depth += 1
-            if depth > MAX_NESTING:
-                raise ValueError("nested too deep")
-        elif character in "]}":
-            depth -= 1

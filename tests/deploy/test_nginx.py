@@ -10,7 +10,7 @@ from flask import Flask
 from werkzeug.exceptions import default_exceptions
 
 from app.web.errors import problems
-from app.web.forms import MAX_BODY_BYTES
+from app.web.parsing import MAX_BODY_BYTES
 from tests.support.application import BROWSER
 from tests.support.environment import ROOT
 

@@ -36,7 +36,7 @@ from app.models import utcnow
 from app.passwords.policy import MAX_BYTES, MIN_CHARACTERS
 from app.proof.forms import ConfirmationForm
 from app.sessions import refresh_tokens, tokens
-from app.sessions.forms import LogoutForm, RefreshForm, VerifyForm
+from app.sessions.forms import LogoutForm
 from app.social.forms import SocialCodeForm
 from app.system import api_description
 from app.system.reference import markup
@@ -61,8 +61,6 @@ FORMS = {
     "Registration": RegistrationForm,
     "Credentials": LoginForm,
     "SocialCode": SocialCodeForm,
-    "Refresh": RefreshForm,
-    "Verify": VerifyForm,
     "Logout": LogoutForm,
     "ProfileChange": ProfileForm,
     "PasswordChange": PasswordForm,
@@ -72,6 +70,11 @@ FORMS = {
     "PasswordReset": ResetForm,
     "UndoToken": UndoForm,
 }
+
+
+# The one field of a body that has no form.
+SINGLE_FIELDS = {"Refresh": "refresh", "Verify": "token"}
+MEDIA = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"]
 
 
 def validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
@@ -215,10 +218,15 @@ def test_every_body_has_the_fields_of_its_form(name: str) -> None:
     assert set(schema.get("required", [])) == fields - form.optional
     alternatives = [part["required"] for part in schema.get("anyOf", [])]
     assert set(chain.from_iterable(alternatives)) == form.optional
-    media = DOCUMENT["components"]["requestBodies"][name]["content"]
-    assert list(media) == [
-        "application/json", "application/x-www-form-urlencoded", "multipart/form-data",
-    ]  # fmt: skip
+    assert list(DOCUMENT["components"]["requestBodies"][name]["content"]) == MEDIA
+
+
+@pytest.mark.parametrize(("name", "field"), SINGLE_FIELDS.items())
+def test_every_body_without_a_form_has_its_field(name: str, field: str) -> None:
+    schema = SCHEMAS[name]
+    assert set(schema["properties"]) == {field}
+    assert schema["required"] == [field]
+    assert list(DOCUMENT["components"]["requestBodies"][name]["content"]) == MEDIA
 
 
 def accepts(field: str, value: str) -> bool:

@@ -9,12 +9,12 @@ from flask import Response, request
 
 from app.limits import declared as limits
 from app.sessions import checking, ending, listing, refreshing
-from app.sessions.forms import LogoutForm, RefreshForm, VerifyForm
+from app.sessions.forms import LogoutForm
 from app.sessions.revocation import revocation_list
 from app.sessions.tokens import AccessToken
 from app.text import unix
 from app.web.errors import simplejwt
-from app.web.forms import parse_form
+from app.web.forms import parse_form, required_strings
 from app.web.marks import bearer_only, public
 from app.web.negotiation import json_response, origin
 
@@ -25,7 +25,7 @@ blueprint = simplejwt.blueprint
 @public(limit=limits.TOKEN)
 def refresh() -> Response:
     """Exchange a refresh token for the next pair."""
-    token = parse_form(RefreshForm).values()["refresh"]
+    token = required_strings("refresh")["refresh"]
     pair = refreshing.refresh(token, origin())
     return json_response({"access": pair.access_token, "refresh": pair.refresh_token})
 
@@ -34,7 +34,7 @@ def refresh() -> Response:
 @public(limit=limits.TOKEN)
 def verify() -> Response:
     """Tell whether a token of either kind is good."""
-    token = parse_form(VerifyForm).values()["token"]
+    token = required_strings("token")["token"]
     checking.verify(token, origin())
     return json_response({})
 
