@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -65,7 +64,7 @@ def test_a_refresh_holds_one_connection_at_a_time(
     with app.app_context():
         engine = db.engine
         facts = refresh_tokens.read_refresh(tokens["refresh_token"])
-        before_upgrade = refresh_tokens.sign_refresh(replace(facts, started_at=None))
+        before_upgrade = refresh_tokens.sign_refresh(facts._replace(started_at=None))
     pool, held = engine.pool, []
     assert isinstance(pool, QueuePool)
     event.listen(engine, "checkout", lambda *_: held.append(pool.checkedout()))
