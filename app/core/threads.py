@@ -1,12 +1,17 @@
-"""The number of threads of a worker, kept below what the container allows.
+"""The threads of a worker: how many, and on which processor cores they run.
 
 Granian starts request threads on demand. If the kernel refuses one (`pids.max` of the control
 group, `pids_limit` in docker-compose.yml), the worker dies.
+
+The threads of a worker pass Python's global interpreter lock to each other several times in a
+request. Across cores each pass takes longer, so that a worker keeps to one core where it can.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from app.config import Config, ConfigError
@@ -17,6 +22,9 @@ MOST, _LEAST = 320, 96
 # Further threads of a worker: main, Granian's runtime and signals, the revocation list, the
 # deadline of bodies, and spare ones. Hashing threads, one for each core, come on top.
 _OTHERS = 8
+# Those that the container or `taskset` allows, read before a worker is bound to one of them; none
+# where the system knows no such thing.
+_CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 # The parent process, and other commands in the container: a health check,
 # `./loguserapp keys rotate`.
 _BESIDE = 32
@@ -45,6 +53,32 @@ def threads_per_worker(config: Config, limit: int | None) -> int:
             f"are too few. Take fewer WORKERS, or raise pids_limit (systemd: TasksMax) to {needed}."
         )
     return min(threads, MOST)
+
+
+def bind_worker(number: int, workers: int) -> None:
+    """Bind this process to a core of its own, if there is exactly one for each worker.
+
+    Where there are more cores, the kernel knows best which of them are free: the workers of another
+    service, bound by the same rule, would take the same ones.
+
+    Args:
+        number: which worker this is, from 0.
+        workers: how many there are.
+
+    """
+    if len(_CORES) == workers:
+        _run_on({_CORES[number]})
+
+
+def use_every_core() -> None:
+    """Let this thread run on every core, though its worker may be bound to one."""
+    if _CORES:
+        _run_on(_CORES)
+
+
+def _run_on(cores: Collection[int]) -> None:
+    with suppress(OSError):  # a sandbox, or a container whose cores are others now
+        os.sched_setaffinity(0, cores)
 
 
 def pids_max(

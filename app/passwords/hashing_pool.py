@@ -19,6 +19,7 @@ from flask import Flask
 from app.config import IPNetwork, settings
 from app.core.errors import BusyError
 from app.core.networks import is_within, network
+from app.core.threads import use_every_core
 from app.services import Service
 
 # Places in one worker: enough for a class that registers at once, too few for a flood.
@@ -234,3 +235,4 @@ def init_app(app: Flask) -> None:
 def _yield_to_others() -> None:
     if sys.platform == "linux":  # elsewhere a priority belongs to the whole process
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+    use_every_core()

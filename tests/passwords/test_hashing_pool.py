@@ -378,3 +378,18 @@ def test_its_threads_give_way_and_no_others_do() -> None:
 
     assert pool.run(priority, PATIENT, FlowKey("192.0.2.1", "a")) == 19
     assert priority() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing is bound to a core elsewhere")
+def test_its_threads_use_every_core_though_their_worker_has_one() -> None:
+    every = os.sched_getaffinity(0)
+    pool = HashingPool(threads=1, places=1)
+
+    def cores() -> set[int]:
+        return os.sched_getaffinity(threading.get_native_id())
+
+    with ThreadPoolExecutor(1) as worker:  # a thread starts others on the cores that it has
+        worker.submit(os.sched_setaffinity, 0, {min(every)}).result()
+        used = worker.submit(pool.run, cores, PATIENT, FlowKey("192.0.2.1", "a")).result()
+        assert worker.submit(cores).result() == {min(every)}
+    assert used == every

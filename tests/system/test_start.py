@@ -240,6 +240,17 @@ def test_a_signal_ends_make_run_and_leaves_nothing_behind(
     assert not _group_lives(process.pid)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing is bound to a core elsewhere")
+@pytest.mark.parametrize("more", [0, 1])
+def test_workers_keep_to_a_core_each_where_there_is_one_for_each(tmp_path: Path, more: int) -> None:
+    cores = os.sched_getaffinity(0)
+    url, workers = f"sqlite:///{tmp_path / 'a.db'}", str(len(cores) + more)
+    with run_server(tmp_path, url, None, WORKERS=workers) as server:
+        bound = [os.sched_getaffinity(worker) for worker in _children(server.process.pid)]
+    own = [{core} for core in sorted(cores)]
+    assert sorted(bound, key=min) == ([cores] * len(bound) if more else own)
+
+
 def test_a_worker_that_ends_before_the_server_does_is_not_started_again(tmp_path: Path) -> None:
     """As when a signal from the terminal reaches all of them, and the workers are quicker."""
     url, proxy = f"sqlite:///{tmp_path / 'a.db'}", {"TRUSTED_PROXIES": "1"}
