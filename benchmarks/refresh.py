@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from benchmarks import load, measures, report, servers
 from benchmarks.load import Load, Post
@@ -22,11 +23,12 @@ _REFERENCE = """
 import sys, threading, time
 import pymysql
 
-port, database, clients, seconds = (int(sys.argv[1]), sys.argv[2], *map(float, sys.argv[3:]))
+host, port, database, clients, seconds = sys.argv[1:]
+clients, seconds = int(clients), float(seconds)
 done = []
 
 def update(number):
-    connection = pymysql.connect(host="127.0.0.1", port=port, user="root", database=database)
+    connection = pymysql.connect(host=host, port=int(port), user="root", database=database)
     cursor = connection.cursor()
     count, end = 0, time.monotonic() + seconds
     while time.monotonic() < end:
@@ -35,7 +37,7 @@ def update(number):
         count += 1
     done.append(count)
 
-threads = [threading.Thread(target=update, args=(n,)) for n in range(int(clients))]
+threads = [threading.Thread(target=update, args=(n,)) for n in range(clients)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 print(sum(done) / seconds)
@@ -116,8 +118,14 @@ def _make_reference(mysql: str) -> None:
 
 def _reference(mysql: str) -> float:
     """One-row updates a second, each committed, by one process with as many threads."""
-    port = mysql.rpartition(":")[2]
-    arguments = [port, "bench_reference", str(CLIENTS), str(SECONDS)]
+    server = urlsplit(mysql)
+    arguments = [
+        server.hostname or "",
+        str(server.port),
+        "bench_reference",
+        str(CLIENTS),
+        str(SECONDS),
+    ]
     done = subprocess.run(
         [sys.executable, "-c", _REFERENCE, *arguments], check=True, capture_output=True, text=True
     )
