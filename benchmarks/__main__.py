@@ -123,11 +123,12 @@ def _flood(result: Result, server: Server) -> None:
     if login is None or not result.contender.hashes:
         result.memory = server.memory()
         return
-    result.idle = Onlooker(server.port, "/resource", server.token)
+    token = servers.token_of_another(server)
+    result.idle = Onlooker(server.port, "/resource", token)
     with result.idle.looking():
         time.sleep(FLOOD_SECONDS)
     before = load.bcrypt_limit(CORES)
-    result.flooded = Onlooker(server.port, "/resource", server.token)
+    result.flooded = Onlooker(server.port, "/resource", token)
     with result.flooded.looking():
         result.flood = load.flood(server.port, login, FLOOD_SECONDS)
     result.share = result.flood.rate / statistics.mean([before, load.bcrypt_limit(CORES)])

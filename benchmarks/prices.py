@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks import load, report, servers
 from benchmarks.servers import Contender, Server
 
-SPEED = ("ensure_sync", "url_adapter", "response_hooks", "whole_response")
+SPEED = ("ensure_sync", "url_adapter", "response_hooks", "whole_response", "own_cores")
 MEMORY = ("late_imports", "forked_migration", "cleared_dictionaries")
 READ_SECONDS, STOPS, CLIENTS = 2, 10, 16
 

@@ -218,6 +218,21 @@ def post(port: int, what: Post) -> tuple[dict[str, str], dict[str, str]]:
     return json.loads(body), {name.lower(): value for name, value in answer.getheaders()}
 
 
+def token_of_another(server: Server) -> str:
+    """A token of a second account where one can register, else that of the first.
+
+    A flood of logins to an account may end its oldest sessions.
+    """
+    contender = server.contender
+    if contender.login is None or contender.register is None:
+        return server.token
+    register, login = (
+        replace(post, body=post.body.replace(NAME, "another"))
+        for post in (contender.register, contender.login)
+    )
+    return _first_token(replace(contender, register=register), server.port, login)
+
+
 def with_database(contender: Contender, url: str) -> Contender:
     """The product on another database."""
     return replace(contender, environment=contender.environment | {"DATABASE_URL": url})

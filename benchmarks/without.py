@@ -78,6 +78,13 @@ def whole_response() -> None:
     vars(negotiation)["WholeResponse"] = Response
 
 
+def own_cores() -> None:
+    """The kernel moves the threads of every worker over all cores."""
+    from app.server import drain
+
+    vars(drain)["bind_worker"] = lambda *_: None
+
+
 def late_imports() -> None:
     """Every module is loaded as the server starts."""
     for name in (
