@@ -21,6 +21,7 @@ import hashlib
 import json
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -61,10 +62,22 @@ class PublishedList(NamedTuple):
 
 
 class RevocationList:
-    """The revoked sessions, refreshed by a thread that starts with the first check."""
+    """The revoked sessions, refreshed by a thread that starts with the first check.
 
-    def __init__(self, app: Flask) -> None:
-        self._app = app
+    Args:
+        app: whose database is asked.
+        interval: seconds from one refresh to the next.
+        clock: seconds, from any beginning.
+
+    """
+
+    def __init__(
+        self,
+        app: Flask,
+        interval: float = REFRESH_INTERVAL,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._app, self._interval, self._clock = app, interval, clock
         # By number, when the last access token ends: what the database told of those that end
         # after `since`, and what this worker revoked and the database has not told of yet.
         self._told: dict[int, datetime] = {}
@@ -121,7 +134,7 @@ class RevocationList:
             SQLAlchemyError: the database did not answer.
 
         """
-        begun, now, before = time.monotonic(), utcnow(), self._sums()
+        begun, now, before = self._clock(), utcnow(), self._sums()
         with engine.connect() as connection:
             is_whole, is_behind = self._compare(connection)
             if not is_whole and not is_behind:
@@ -153,7 +166,7 @@ class RevocationList:
         return tuple(there) == self._sums(), bool(is_behind)
 
     def _is_stale(self) -> bool:
-        return time.monotonic() - self._fresh_at > TRUST_SECONDS
+        return self._clock() - self._fresh_at > TRUST_SECONDS
 
     def _wait_until_fresh(self) -> None:
         self._start()
@@ -182,7 +195,7 @@ class RevocationList:
         with self._app.app_context():
             engine = db.engine
         while not self._stopped.is_set():
-            pause = REFRESH_INTERVAL
+            pause = self._interval
             try:
                 self.refresh(engine)
             except Exception as error:  # noqa: BLE001 - without this thread tokens outlive logouts

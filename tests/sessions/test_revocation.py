@@ -111,14 +111,18 @@ def test_without_a_database_it_cannot_tell(tmp_path: Path) -> None:
 
 
 class Outage:
-    """An application's database that can be away, and the clock of its list of revocations."""
+    """An application's database that can be away, and a list of revocations with a clock."""
 
-    def __init__(self, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, app: Flask) -> None:
         self.now, self.is_away = 0.0, False
-        monkeypatch.setattr(revocation, "time", SimpleNamespace(monotonic=lambda: self.now))
-        monkeypatch.setattr(revocation, "REFRESH_INTERVAL", 0.05)
+        self._app = app
+        self.known = self.another_list(interval=0.05)
+        revocation_list.bind(app, self.known)
         with app.app_context():
             event.listen(db.engine, "before_cursor_execute", self._refuse_if_away)
+
+    def another_list(self, interval: float) -> RevocationList:
+        return RevocationList(self._app, interval, clock=lambda: self.now)
 
     def _refuse_if_away(self, *_: object) -> None:
         if self.is_away:
@@ -126,12 +130,21 @@ class Outage:
 
 
 @pytest.fixture
-def outage(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Outage:
-    return Outage(app, monkeypatch)
+def outage(app: Flask) -> Iterator[Outage]:
+    outage = Outage(app)
+    yield outage
+    stop(outage.known)
+
+
+def stop(known: RevocationList) -> None:
+    """End its thread; one that does not end is a failure elsewhere."""
+    stopping = threading.Thread(target=known.stop, daemon=True)
+    stopping.start()
+    stopping.join(timeout=10)
 
 
 def test_for_60_seconds_it_goes_on_with_what_it_knows(app: Flask, outage: Outage) -> None:
-    known = revocation_list.of(app)
+    known = outage.known
     with app.app_context():
         known.refresh(db.engine)
     known.add(7, utcnow() + timedelta(seconds=900))
@@ -183,9 +196,7 @@ def known(app: Flask) -> Iterator[RevocationList]:
     """A list of its own, whose thread starts with the first check."""
     known = RevocationList(app)
     yield known
-    stopping = threading.Thread(target=known.stop, daemon=True)
-    stopping.start()
-    stopping.join(timeout=10)  # so that a thread that does not end is a failure elsewhere
+    stop(known)
 
 
 @pytest.fixture
@@ -234,12 +245,11 @@ def test_the_first_check_refuses_what_the_database_had_revoked_before(
         known.check(session_id)
 
 
-def test_a_first_look_that_took_60_seconds_is_believed(
-    app: Flask, known: RevocationList, outage: Outage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(revocation, "REFRESH_INTERVAL", 600.0)
+def test_a_first_look_that_took_60_seconds_is_believed(app: Flask, outage: Outage) -> None:
+    known = outage.another_list(interval=600)
     at_each_look(app, lambda: setattr(outage, "now", 60.0))
     known.check(1)
+    stop(known)
 
 
 def test_nobody_waits_longer_than_4_seconds_for_a_database_that_hangs(
@@ -256,7 +266,7 @@ def test_nobody_waits_longer_than_4_seconds_for_a_database_that_hangs(
     at_each_look(app, lambda: answers.wait(timeout=30))
     program = SimpleNamespace(Event=Event, Lock=threading.Lock, Thread=threading.Thread)
     monkeypatch.setattr(revocation, "threading", program)
-    known = RevocationList(app)
+    known = outage.another_list(interval=1)
     try:
         with pytest.raises(RevocationUnknownError):
             known.check(1)
@@ -267,11 +277,9 @@ def test_nobody_waits_longer_than_4_seconds_for_a_database_that_hangs(
 
 
 def test_one_thread_looks_however_many_checks_need_it(
-    app: Flask,
-    known: RevocationList,
-    outage: Outage,
-    started: Callable[[], list[threading.Thread]],
+    outage: Outage, started: Callable[[], list[threading.Thread]]
 ) -> None:
+    known = outage.known
     known.check(1)
     (thread,) = started()
     assert thread.daemon, "a process that ends does not wait for it"
@@ -283,11 +291,9 @@ def test_one_thread_looks_however_many_checks_need_it(
 
 
 def test_an_error_that_nobody_expected_does_not_end_the_thread(
-    app: Flask,
-    known: RevocationList,
-    outage: Outage,
-    started: Callable[[], list[threading.Thread]],
+    app: Flask, outage: Outage, started: Callable[[], list[threading.Thread]]
 ) -> None:
+    known = outage.known
     known.check(1)
     threads = started()
     raised: list[Exception] = []
@@ -310,13 +316,13 @@ def test_an_error_that_nobody_expected_does_not_end_the_thread(
 
 def test_a_thread_that_died_is_replaced(
     app: Flask,
-    known: RevocationList,
     outage: Outage,
     started: Callable[[], list[threading.Thread]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     died: list[type[BaseException]] = []
     monkeypatch.setattr(threading, "excepthook", lambda args: died.append(args.exc_type))
+    known = outage.known
     known.check(1)
     (thread,) = started()
 
@@ -344,21 +350,18 @@ def test_a_thread_that_died_is_replaced(
     assert new is not thread
 
 
-def test_a_look_that_failed_is_recorded(
-    known: RevocationList, outage: Outage, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_look_that_failed_is_recorded(outage: Outage, caplog: pytest.LogCaptureFixture) -> None:
     outage.is_away = True
     with pytest.raises(RevocationUnknownError):
-        known.check(1)
+        outage.known.check(1)
     records: list[Any] = caplog.records
     failed = [record for record in records if record.msg == "revocation_list.refresh_failed"]
     assert failed[0].levelname == "ERROR"
     assert failed[0].facts == {"error": "OperationalError", "outcome": "failure"}
 
 
-def test_to_stop_it_is_to_wait_for_its_last_look(
-    app: Flask, known: RevocationList, outage: Outage
-) -> None:
+def test_to_stop_it_is_to_wait_for_its_last_look(app: Flask, outage: Outage) -> None:
+    known = outage.known
     looking, stopped = threading.Event(), threading.Event()
     stopped_first: queue.Queue[bool] = queue.Queue()
 
