@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -72,8 +73,9 @@ def table(folder: Path, mysql: str, rounds: int) -> str:
             load.refresh(server.port, _REFRESH, sessions(), 1)  # warm, and not counted
         if mysql:
             _make_reference(mysql)
-            reference.append(_reference(mysql))
         for _ in range(rounds):
+            if mysql:
+                reference.append(_reference(mysql))
             for row, server, sessions in running:
                 tokens, before = sessions(), server.processor_seconds()
                 row.loads.append(load.refresh(server.port, _REFRESH, tokens, SECONDS))
@@ -133,32 +135,38 @@ def _reference(mysql: str) -> float:
 
 
 def _refreshes(rows: list[Row], reference: list[float]) -> str:
-    rates = {row.name: statistics.median(one.rate for one in row.loads) for row in rows}
-    top = statistics.mean(reference) if reference else 0
-    peer = next((rate for name, rate in rates.items() if "SimpleJWT" in name), 0)
+    peer = next((row.loads for row in rows if "SimpleJWT" in row.name), [])
+    around = [statistics.mean(pair) for pair in pairwise(reference)]
     lines = []
     for row in rows:
-        rate = rates[row.name]
+        rates = [one.rate for one in row.loads]
         p50, p99 = (
             statistics.median(getattr(one, name) for one in row.loads)
             for name in ("p50_ms", "p99_ms")
         )
         bad = sum(one.bad for one in row.loads)
         lines.append(
-            [row.name + (f" ({bad} failed)" if bad else ""), f"{rate:,.0f}",
-             f"{rate / top:.2f}" if top else "", f"{rate / peer:.1f}" if peer else "",
+            [row.name + (f" ({bad} failed)" if bad else ""), f"{statistics.median(rates):,.0f}",
+             f"{_ratio(rates, around):.2f}" if around else "",
+             f"{_ratio(rates, [one.rate for one in peer]):.1f}" if peer else "",
              f"{p50:.1f}", f"{p99:.1f}" + (f" (goal {row.goal_ms:.0f})" if row.goal_ms else ""),
              f"{statistics.median(row.processor_ms):.2f}"]
         )  # fmt: skip
-    for when, rate in zip(("before", "after"), reference, strict=False):
-        name = f"one-row UPDATE and COMMIT, one PyMySQL process, {when}"
-        lines.append([name, f"{rate:,.0f}", f"{rate / top:.2f}", "", "", "", ""])
+    if reference:
+        low, middle, high = min(reference), statistics.median(reference), max(reference)
+        name = f"one-row UPDATE and COMMIT, one PyMySQL process ({low:,.0f} to {high:,.0f})"
+        lines.append([name, f"{middle:,.0f}", "1", "", "", "", ""])
     head = [
         f"{len(rows[0].loads)} rounds in turns, medians; {CLIENTS} clients",
         "refreshes/s", "of the reference (goal 0.35)", "times SimpleJWT (goal 6)", "p50 ms",
         "p99 ms", "its own processor time, ms",
     ]  # fmt: skip
     return report.table(head, lines)
+
+
+def _ratio(rates: list[float], others: list[float]) -> float:
+    """The median of the rounds' ratios."""
+    return statistics.median(one / other for one, other in zip(rates, others, strict=True))
 
 
 def _verify(server: Server, rounds: int) -> str:
