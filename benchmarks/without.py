@@ -80,9 +80,9 @@ def whole_response() -> None:
 
 def own_cores() -> None:
     """The kernel moves the threads of every worker over all cores."""
-    from app.server import drain
+    from app.server import cores
 
-    vars(drain)["bind_worker"] = lambda *_: None
+    vars(cores)["bind_worker"] = lambda *_: None
 
 
 def late_imports() -> None:

@@ -94,7 +94,7 @@ def _repeat(operation: Callable[[], T], outcomes: Set[Outcome]) -> T:
 
 def _is_open() -> bool:
     """Whether the session has a transaction of the database open; reads alone open none."""
-    if not db.session.registry.has():  # it is not made for this: a refresh needs none
+    if not db.session.registry.has():  # asking would make one
         return False
     session = db.session()
     if not session.in_transaction():

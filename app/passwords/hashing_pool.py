@@ -144,7 +144,7 @@ class HashingPool:
     """
 
     def __init__(self, threads: int, places: int, trusted: Collection[IPNetwork] = ()) -> None:
-        self._executor = ThreadPoolExecutor(threads, "hashing", initializer=_yield_to_others)
+        self._executor = ThreadPoolExecutor(threads, "hashing", initializer=_prepare_thread)
         self._threads, self._places, self._trusted = threads, places, trusted
         self._lock = threading.Lock()
         self._queue = FairQueue()
@@ -232,7 +232,7 @@ def init_app(app: Flask) -> None:
     pool.bind(app, HashingPool(os.cpu_count() or 1, WAITING, trusted))
 
 
-def _yield_to_others() -> None:
+def _prepare_thread() -> None:
     if sys.platform == "linux":  # elsewhere a priority belongs to the whole process
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
     use_every_core()

@@ -15,12 +15,9 @@ import struct
 import sys
 import threading
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
-from granian.server import MPServer
-
-from app.core.threads import bind_worker
+from app.server.cores import CoreBoundServer
 
 # Seconds for connections already queued by the kernel to reach the workers; behind a load balancer
 # also for its connect time-out (proxy_connect_timeout in deploy/nginx/site.conf), after which it
@@ -32,16 +29,12 @@ _IP_MINTTL = 21
 _IPV6_MINHOPCOUNT = 73
 
 
-class DrainingServer(MPServer):
-    """Granian with workers on cores of their own; before it stops, it refuses new connections."""
+class DrainingServer(CoreBoundServer):
+    """Granian that refuses new connections for a moment before it stops."""
 
     _gate: socket.socket | None = None
     _stops = False
     behind_proxy = False
-
-    def _spawn_worker(self, idx: int, target: Any, *arguments: Any, **options: Any) -> Any:
-        bound = partial(_on_own_core, target, self.workers)
-        return super()._spawn_worker(idx, bound, *arguments, **options)
 
     def signal_handler_interrupt(self, *_: Any) -> None:
         """Stop soon: SIGTERM or SIGINT was received."""
@@ -57,11 +50,6 @@ class DrainingServer(MPServer):
         # not hear the next signal while they start, and be killed only after the grace.
         if not self._stops:
             super()._respawn_workers(*arguments, **options)
-
-
-def _on_own_core(target: Any, workers: int, worker_id: int, *arguments: Any) -> Any:
-    bind_worker(worker_id - 1, workers)
-    return target(worker_id, *arguments)
 
 
 def _closed_gate(host: str, port: int, others: int) -> socket.socket:
